@@ -1,0 +1,1 @@
+//! Case table, harness and f64 references for the kernels of `knuckle`.

@@ -1,0 +1,1 @@
+//! A rigged hand: skinning data, mesh topology, coarsening, cameras and joint orders.

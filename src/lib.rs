@@ -1,0 +1,2 @@
+//! GPU compute kernels on wgpu.
+pub mod hand;
