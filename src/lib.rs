@@ -1,4 +1,30 @@
-//! GPU compute kernels on wgpu.
+//! GPU compute kernels on wgpu: hand-written WGSL, an autograd tape that is the graph, an executor that trains and
+//! infers with it, and a 3D hand mesh model on top.
+//!
+//! The road of every computation, each arrow a pure function that tests inspect without a device:
+//!
+//! ```text
+//! models → nn → Recorder → backward → exec::compile (lower, plan) → Program → gpu::Executable → read back
+//! ```
+//!
+//! - [`graph`]: [`Recorder`] appends typed nodes and hands out [`Var`]s; [`Var::backward`] appends their gradients.
+//! - [`ops`]: the operators, one a file; implement [`ops::Operator`] to add your own.
+//! - [`exec`]: lowering to dispatches and memory planning; a [`Program`] is data.
+//! - [`gpu`]: the only room that names wgpu.
+//! - [`hand`]: a rigged hand, its topology and coarsening, cameras.
+
+pub mod error;
+pub mod exec;
+pub mod gpu;
+pub mod graph;
 pub mod hand;
+pub mod ops;
 pub mod rng;
+pub mod shape;
 pub mod sparse;
+
+pub use error::{Error, Result};
+pub use exec::Program;
+pub use gpu::{Executable, Gpu, States};
+pub use graph::{Gradients, Init, Mode, Recorder, Var};
+pub use shape::{DType, Shape, TensorType};

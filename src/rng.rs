@@ -14,9 +14,7 @@ pub struct Rng {
 impl Rng {
     /// The start of stream `stream` of `seed`. Different pairs give unrelated streams: give each sample its own.
     pub fn new(seed: u64, stream: u64) -> Self {
-        Self {
-            state: mix(mix(seed.wrapping_add(GAMMA)) ^ stream.wrapping_mul(GAMMA)),
-        }
+        Self { state: mix(mix(seed.wrapping_add(GAMMA)) ^ stream.wrapping_mul(GAMMA)) }
     }
 
     /// 64 random bits.

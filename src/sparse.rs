@@ -12,9 +12,7 @@ pub enum SparseError {
         got: usize,
     },
     /// `row_ptr` decreases, or does not start at 0.
-    #[error(
-        "sparse: row_ptr must start at 0 and never decrease, got {got} after {before} at row {row}"
-    )]
+    #[error("sparse: row_ptr must start at 0 and never decrease, got {got} after {before} at row {row}")]
     Order {
         /// First offending entry of `row_ptr`.
         row: usize,
@@ -70,13 +68,7 @@ pub struct Csr {
 
 impl Csr {
     /// A matrix from its parts, checked.
-    pub fn new(
-        rows: usize,
-        cols: usize,
-        row_ptr: Vec<u32>,
-        col: Vec<u32>,
-        val: Vec<f32>,
-    ) -> Result<Self, SparseError> {
+    pub fn new(rows: usize, cols: usize, row_ptr: Vec<u32>, col: Vec<u32>, val: Vec<f32>) -> Result<Self, SparseError> {
         if row_ptr.len() != rows + 1 {
             let got = row_ptr.len();
             return Err(SparseError::RowPointers { rows, got });
@@ -93,23 +85,12 @@ impl Csr {
             let (col, val) = (col.len(), val.len());
             return Err(SparseError::Entries { expected, col, val });
         }
-        let matrix = Self {
-            rows,
-            cols,
-            row_ptr,
-            col,
-            val,
-        };
+        let matrix = Self { rows, cols, row_ptr, col, val };
         for row in 0..rows {
             let columns = &matrix.col[matrix.span(row)];
             if let Some(&col) = columns.iter().find(|&&c| c as usize >= cols) {
                 let col = col as usize;
-                return Err(SparseError::Outside {
-                    row,
-                    col,
-                    rows,
-                    cols,
-                });
+                return Err(SparseError::Outside { row, col, rows, cols });
             }
             if columns.windows(2).any(|w| w[0] >= w[1]) {
                 return Err(SparseError::Unsorted { row });
@@ -119,26 +100,14 @@ impl Csr {
     }
 
     /// A matrix from (row, column, value) in any order; values of equal places are summed in the order given.
-    pub fn from_triplets(
-        rows: usize,
-        cols: usize,
-        triplets: &[(usize, usize, f32)],
-    ) -> Result<Self, SparseError> {
+    pub fn from_triplets(rows: usize, cols: usize, triplets: &[(usize, usize, f32)]) -> Result<Self, SparseError> {
         if let Some(&(row, col, _)) = triplets.iter().find(|t| t.0 >= rows || t.1 >= cols) {
-            return Err(SparseError::Outside {
-                row,
-                col,
-                rows,
-                cols,
-            });
+            return Err(SparseError::Outside { row, col, rows, cols });
         }
         let mut sorted = triplets.to_vec();
         sorted.sort_by_key(|&(row, col, _)| (row, col)); // stable: equal places keep their order
         let mut row_ptr = vec![0u32; rows + 1];
-        let (mut col, mut val) = (
-            Vec::with_capacity(sorted.len()),
-            Vec::<f32>::with_capacity(sorted.len()),
-        );
+        let (mut col, mut val) = (Vec::with_capacity(sorted.len()), Vec::<f32>::with_capacity(sorted.len()));
         let mut last = None;
         for (r, c, v) in sorted {
             if last == Some((r, c)) {
@@ -153,24 +122,12 @@ impl Csr {
         for row in 0..rows {
             row_ptr[row + 1] += row_ptr[row];
         }
-        Ok(Self {
-            rows,
-            cols,
-            row_ptr,
-            col,
-            val,
-        })
+        Ok(Self { rows, cols, row_ptr, col, val })
     }
 
     /// The `n` × `n` identity.
     pub fn identity(n: usize) -> Self {
-        Self {
-            rows: n,
-            cols: n,
-            row_ptr: (0..=n as u32).collect(),
-            col: (0..n as u32).collect(),
-            val: vec![1.0; n],
-        }
+        Self { rows: n, cols: n, row_ptr: (0..=n as u32).collect(), col: (0..n as u32).collect(), val: vec![1.0; n] }
     }
 
     /// Number of stored entries.
@@ -204,13 +161,7 @@ impl Csr {
                 val[place] = v;
             }
         }
-        Self {
-            rows: self.cols,
-            cols: self.rows,
-            row_ptr,
-            col,
-            val,
-        }
+        Self { rows: self.cols, cols: self.rows, row_ptr, col, val }
     }
 
     /// `self · x`, summed in f64; `x` has `cols` entries. For set-up and tests, not for speed.
@@ -219,11 +170,7 @@ impl Csr {
     /// If `x` is not `cols` long.
     pub fn matvec(&self, x: &[f32]) -> Vec<f32> {
         assert_eq!(x.len(), self.cols, "matvec: vector length against columns");
-        let dot = |row| {
-            self.row(row)
-                .map(|(c, v)| v as f64 * x[c] as f64)
-                .sum::<f64>() as f32
-        };
+        let dot = |row| self.row(row).map(|(c, v)| v as f64 * x[c] as f64).sum::<f64>() as f32;
         (0..self.rows).map(dot).collect()
     }
 
@@ -244,22 +191,10 @@ mod tests {
     #[test]
     fn triplets_are_sorted_and_summed() {
         let m = sample();
-        assert_eq!(
-            (m.row_ptr.as_slice(), m.col.as_slice()),
-            (&[0, 1, 3][..], &[1, 0, 2][..])
-        );
+        assert_eq!((m.row_ptr.as_slice(), m.col.as_slice()), (&[0, 1, 3][..], &[1, 0, 2][..]));
         assert_eq!(m.val, [2.0, 1.0, 3.0]);
         assert_eq!(m.matvec(&[1.0, 10.0, 100.0]), [20.0, 301.0]);
-        assert_eq!(
-            Csr::new(
-                m.rows,
-                m.cols,
-                m.row_ptr.clone(),
-                m.col.clone(),
-                m.val.clone()
-            ),
-            Ok(m)
-        );
+        assert_eq!(Csr::new(m.rows, m.cols, m.row_ptr.clone(), m.col.clone(), m.val.clone()), Ok(m));
     }
 
     #[test]
@@ -281,54 +216,15 @@ mod tests {
 
     #[test]
     fn bad_parts_are_named() {
-        let new = |row_ptr: &[u32], col: &[u32], n| {
-            Csr::new(2, 3, row_ptr.to_vec(), col.to_vec(), vec![1.0; n]).unwrap_err()
-        };
-        assert_eq!(
-            new(&[0, 1], &[0], 1),
-            SparseError::RowPointers { rows: 2, got: 2 }
-        );
-        assert_eq!(
-            new(&[0, 2, 1], &[0], 1),
-            SparseError::Order {
-                row: 2,
-                before: 2,
-                got: 1
-            }
-        );
-        assert_eq!(
-            new(&[1, 1, 1], &[0], 1),
-            SparseError::Order {
-                row: 0,
-                before: 0,
-                got: 1
-            }
-        );
-        assert_eq!(
-            new(&[0, 1, 2], &[0, 1], 1),
-            SparseError::Entries {
-                expected: 2,
-                col: 2,
-                val: 1
-            }
-        );
-        assert_eq!(
-            new(&[0, 1, 2], &[0, 3], 2),
-            SparseError::Outside {
-                row: 1,
-                col: 3,
-                rows: 2,
-                cols: 3
-            }
-        );
-        assert_eq!(
-            new(&[0, 0, 2], &[1, 1], 2),
-            SparseError::Unsorted { row: 1 }
-        );
+        let new =
+            |row_ptr: &[u32], col: &[u32], n| Csr::new(2, 3, row_ptr.to_vec(), col.to_vec(), vec![1.0; n]).unwrap_err();
+        assert_eq!(new(&[0, 1], &[0], 1), SparseError::RowPointers { rows: 2, got: 2 });
+        assert_eq!(new(&[0, 2, 1], &[0], 1), SparseError::Order { row: 2, before: 2, got: 1 });
+        assert_eq!(new(&[1, 1, 1], &[0], 1), SparseError::Order { row: 0, before: 0, got: 1 });
+        assert_eq!(new(&[0, 1, 2], &[0, 1], 1), SparseError::Entries { expected: 2, col: 2, val: 1 });
+        assert_eq!(new(&[0, 1, 2], &[0, 3], 2), SparseError::Outside { row: 1, col: 3, rows: 2, cols: 3 });
+        assert_eq!(new(&[0, 0, 2], &[1, 1], 2), SparseError::Unsorted { row: 1 });
         let outside = Csr::from_triplets(2, 2, &[(2, 0, 1.0)]).unwrap_err();
-        assert_eq!(
-            outside.to_string(),
-            "sparse: entry (2, 0) lies outside a 2 × 2 matrix"
-        );
+        assert_eq!(outside.to_string(), "sparse: entry (2, 0) lies outside a 2 × 2 matrix");
     }
 }

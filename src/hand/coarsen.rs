@@ -43,11 +43,7 @@ impl Coarsening {
     /// A node without partner, such as one without edges, takes a fake sibling, so a graph of many small pieces grows.
     pub fn new(graph: &Csr, pairings: usize) -> Result<Self, HandError> {
         laplacian::normalized(graph)?; // refuses what is no graph
-        let mut graphs = vec![contract(
-            graph,
-            &(0..graph.rows as u32).collect::<Vec<_>>(),
-            graph.rows,
-        )];
+        let mut graphs = vec![contract(graph, &(0..graph.rows as u32).collect::<Vec<_>>(), graph.rows)];
         let mut children_of = Vec::new();
         for level in 0..pairings {
             let fine = &graphs[level];
@@ -76,10 +72,7 @@ impl Coarsening {
             orders.push(order);
         }
         orders.reverse();
-        let levels = graphs
-            .iter()
-            .zip(&orders)
-            .map(|(graph, order)| arranged(graph, order));
+        let levels = graphs.iter().zip(&orders).map(|(graph, order)| arranged(graph, order));
         let levels = levels.collect::<Result<Vec<_>, _>>()?;
         let vertex_of_node = orders.swap_remove(0);
         let mut node_of_vertex = vec![0; graph.rows];
@@ -88,11 +81,7 @@ impl Coarsening {
                 node_of_vertex[*vertex as usize] = node as u32;
             }
         }
-        Ok(Self {
-            levels,
-            node_of_vertex,
-            vertex_of_node,
-        })
+        Ok(Self { levels, node_of_vertex, vertex_of_node })
     }
 }
 
@@ -116,20 +105,12 @@ fn arranged(graph: &Csr, order: &[Option<u32>]) -> Result<GraphLevel, HandError>
         }
     }
     let edges = |i: usize| graph.row(i).map(|(j, w)| (i, j, w)).collect::<Vec<_>>();
-    let moved = (0..graph.rows)
-        .flat_map(edges)
-        .map(|(i, j, w)| (place[i], place[j], w));
-    let graph = Csr::from_triplets(order.len(), order.len(), &moved.collect::<Vec<_>>())
-        .expect("places lie in the order");
+    let moved = (0..graph.rows).flat_map(edges).map(|(i, j, w)| (place[i], place[j], w));
+    let graph =
+        Csr::from_triplets(order.len(), order.len(), &moved.collect::<Vec<_>>()).expect("places lie in the order");
     let (laplacian, lambda_max) = laplacian::rescaled(&graph)?;
     let fake = order.iter().map(Option::is_none).collect();
-    Ok(GraphLevel {
-        nodes: order.len(),
-        fake,
-        graph,
-        laplacian,
-        lambda_max,
-    })
+    Ok(GraphLevel { nodes: order.len(), fake, graph, laplacian, lambda_max })
 }
 
 /// The partner of each node; none for those left over.
@@ -212,18 +193,13 @@ mod tests {
     use crate::hand::{RiggedHand, Topology};
 
     fn undirected(n: usize, edges: &[(usize, usize, f32)]) -> Csr {
-        let both: Vec<_> = edges
-            .iter()
-            .flat_map(|&(a, b, w)| [(a, b, w), (b, a, w)])
-            .collect();
+        let both: Vec<_> = edges.iter().flat_map(|&(a, b, w)| [(a, b, w), (b, a, w)]).collect();
         Csr::from_triplets(n, n, &both).unwrap()
     }
 
     fn hand_graph() -> Csr {
         let hand = RiggedHand::right();
-        Topology::new(hand.rest_vertices().len(), hand.faces())
-            .unwrap()
-            .graph()
+        Topology::new(hand.rest_vertices().len(), hand.faces()).unwrap().graph()
     }
 
     /// What must hold for every coarsening of every graph.
@@ -251,10 +227,7 @@ mod tests {
             );
             for node in (0..level.nodes).filter(|&n| level.fake[n]) {
                 assert_eq!(level.graph.row(node).count(), 0);
-                assert_eq!(
-                    level.laplacian.row(node).collect::<Vec<_>>(),
-                    [(node, -1.0)]
-                );
+                assert_eq!(level.laplacian.row(node).collect::<Vec<_>>(), [(node, -1.0)]);
             }
             assert_eq!(level.graph.transpose(), level.graph);
         }
@@ -262,16 +235,9 @@ mod tests {
             let (fine, coarse) = (&pair[0], &pair[1]);
             assert_eq!(fine.nodes, 2 * coarse.nodes);
             for node in 0..coarse.nodes {
-                assert_eq!(
-                    coarse.fake[node],
-                    fine.fake[2 * node] && fine.fake[2 * node + 1]
-                );
+                assert_eq!(coarse.fake[node], fine.fake[2 * node] && fine.fake[2 * node + 1]);
                 let siblings = fine.graph.row(2 * node).any(|e| e.0 == 2 * node + 1);
-                assert_eq!(
-                    siblings,
-                    !fine.fake[2 * node] && !fine.fake[2 * node + 1],
-                    "only neighbours are paired"
-                );
+                assert_eq!(siblings, !fine.fake[2 * node] && !fine.fake[2 * node + 1], "only neighbours are paired");
             }
             let folded: Vec<u32> = (0..fine.nodes as u32).map(|n| n / 2).collect();
             assert_eq!(contract(&fine.graph, &folded, coarse.nodes), coarse.graph);
@@ -285,10 +251,7 @@ mod tests {
         let c = check(&undirected(4, &[(0, 1, 1.0), (1, 2, 9.0), (2, 3, 1.0)]), 1);
         assert_eq!(c.levels[0].nodes, 4);
         // A square with two heavy sides pairs along them.
-        let c = check(
-            &undirected(4, &[(0, 1, 1.0), (1, 2, 9.0), (2, 3, 1.0), (3, 0, 9.0)]),
-            1,
-        );
+        let c = check(&undirected(4, &[(0, 1, 1.0), (1, 2, 9.0), (2, 3, 1.0), (3, 0, 9.0)]), 1);
         let parent = |v: usize| c.node_of_vertex[v] / 2;
         assert_eq!((parent(1), parent(3)), (parent(2), parent(0)));
         assert_eq!(c.levels[1].graph.val, [2.0, 2.0]);
@@ -297,16 +260,7 @@ mod tests {
     #[test]
     fn augmenting_paths_rescue_single_nodes() {
         // Greedy may pair 2–3 here and strand 0 and 5; a perfect matching exists.
-        let graph = undirected(
-            6,
-            &[
-                (0, 1, 1.0),
-                (1, 2, 5.0),
-                (2, 3, 9.0),
-                (3, 4, 5.0),
-                (4, 5, 1.0),
-            ],
-        );
+        let graph = undirected(6, &[(0, 1, 1.0), (1, 2, 5.0), (2, 3, 9.0), (3, 4, 5.0), (4, 5, 1.0)]);
         assert!(matching(&graph).iter().all(Option::is_some));
         let mut mate = vec![None, Some(2), Some(1), Some(4), Some(3), None];
         augment(&graph, &mut mate);
@@ -317,27 +271,10 @@ mod tests {
     fn odd_stars_and_disconnected_graphs_are_padded() {
         let star = undirected(4, &[(0, 1, 1.0), (0, 2, 1.0), (0, 3, 1.0)]);
         let c = check(&star, 2);
-        assert_eq!(
-            c.levels.iter().map(|l| l.nodes).collect::<Vec<_>>(),
-            [8, 4, 2]
-        );
-        let triangles = undirected(
-            7,
-            &[
-                (0, 1, 1.0),
-                (1, 2, 1.0),
-                (2, 0, 1.0),
-                (3, 4, 1.0),
-                (4, 5, 1.0),
-                (5, 3, 1.0),
-            ],
-        );
+        assert_eq!(c.levels.iter().map(|l| l.nodes).collect::<Vec<_>>(), [8, 4, 2]);
+        let triangles = undirected(7, &[(0, 1, 1.0), (1, 2, 1.0), (2, 0, 1.0), (3, 4, 1.0), (4, 5, 1.0), (5, 3, 1.0)]);
         let c = check(&triangles, 3);
-        assert_eq!(
-            c.levels[3].graph.entries(),
-            0,
-            "three pieces remain three nodes"
-        );
+        assert_eq!(c.levels[3].graph.entries(), 0, "three pieces remain three nodes");
         assert_eq!(c.levels[3].nodes, 3);
         assert_eq!(check(&undirected(3, &[]), 2).levels[0].nodes, 12);
         assert_eq!(check(&undirected(0, &[]), 2).levels[0].nodes, 0);
@@ -355,18 +292,12 @@ mod tests {
 
     #[test]
     fn same_graph_same_tree() {
-        assert_eq!(
-            Coarsening::new(&hand_graph(), 4).unwrap(),
-            Coarsening::new(&hand_graph(), 4).unwrap()
-        );
+        assert_eq!(Coarsening::new(&hand_graph(), 4).unwrap(), Coarsening::new(&hand_graph(), 4).unwrap());
     }
 
     #[test]
     fn asymmetric_weights_are_refused() {
         let graph = Csr::from_triplets(2, 2, &[(0, 1, 1.0)]).unwrap();
-        assert!(matches!(
-            Coarsening::new(&graph, 1),
-            Err(HandError::NotAGraph { .. })
-        ));
+        assert!(matches!(Coarsening::new(&graph, 1), Err(HandError::NotAGraph { .. })));
     }
 }

@@ -20,9 +20,7 @@ pub enum HandError {
     #[error("hand file: no node has a mesh, expected one skinned mesh")]
     NoMesh,
     /// A mesh, but no skin that moves it.
-    #[error(
-        "hand file: no mesh node has a skin, expected one with a skin of the WebXR hand joints"
-    )]
+    #[error("hand file: no mesh node has a skin, expected one with a skin of the WebXR hand joints")]
     NoSkin,
     /// The mesh is in several pieces.
     #[error("hand file: the mesh has {got} primitives, expected 1")]
@@ -71,9 +69,7 @@ pub enum HandError {
         name: &'static str,
     },
     /// A vertex is bound to a joint that is none of the hand's.
-    #[error(
-        "hand file: vertex {vertex} is bound to joint {joint} of the skin, which is no WebXR hand joint"
-    )]
+    #[error("hand file: vertex {vertex} is bound to joint {joint} of the skin, which is no WebXR hand joint")]
     UnknownJoint {
         /// The vertex.
         vertex: usize,

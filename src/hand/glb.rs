@@ -35,72 +35,41 @@ impl SkinnedMesh {
             let got = format!("{:?}", primitive.mode());
             return Err(HandError::NotTriangles { got });
         }
-        if primitive.get(&Semantic::Joints(1)).is_some()
-            || primitive.get(&Semantic::Weights(1)).is_some()
-        {
-            let sets = primitive
-                .attributes()
-                .filter(|(s, _)| matches!(s, Semantic::Joints(_)))
-                .count();
-            return Err(HandError::TooManyInfluences {
-                got: 4 * sets.max(2),
-            });
+        if primitive.get(&Semantic::Joints(1)).is_some() || primitive.get(&Semantic::Weights(1)).is_some() {
+            let sets = primitive.attributes().filter(|(s, _)| matches!(s, Semantic::Joints(_))).count();
+            return Err(HandError::TooManyInfluences { got: 4 * sets.max(2) });
         }
 
-        let positions: Vec<[f32; 3]> = read(
-            &attribute(&primitive, Semantic::Positions, "POSITION")?,
-            blob,
-            "POSITION",
-        )?;
-        let joints: Vec<[f32; 4]> = read(
-            &attribute(&primitive, Semantic::Joints(0), "JOINTS_0")?,
-            blob,
-            "JOINTS_0",
-        )?;
-        let weights: Vec<[f32; 4]> = read(
-            &attribute(&primitive, Semantic::Weights(0), "WEIGHTS_0")?,
-            blob,
-            "WEIGHTS_0",
-        )?;
+        let positions: Vec<[f32; 3]> =
+            read(&attribute(&primitive, Semantic::Positions, "POSITION")?, blob, "POSITION")?;
+        let joints: Vec<[f32; 4]> = read(&attribute(&primitive, Semantic::Joints(0), "JOINTS_0")?, blob, "JOINTS_0")?;
+        let weights: Vec<[f32; 4]> =
+            read(&attribute(&primitive, Semantic::Weights(0), "WEIGHTS_0")?, blob, "WEIGHTS_0")?;
         for (what, got) in [("JOINTS_0", joints.len()), ("WEIGHTS_0", weights.len())] {
             same_length(what, positions.len(), got)?;
         }
         finite("POSITION", &positions)?;
         finite("WEIGHTS_0", &weights)?;
 
-        let indices = primitive
-            .indices()
-            .ok_or(HandError::MissingAttribute { name: "indices" })?;
+        let indices = primitive.indices().ok_or(HandError::MissingAttribute { name: "indices" })?;
         let indices: Vec<[f32; 1]> = read(&indices, blob, "indices")?;
         if !indices.len().is_multiple_of(3) {
             return Err(HandError::PartialTriangle { got: indices.len() });
         }
 
-        let names: Vec<String> = skin
-            .joints()
-            .map(|n| n.name().unwrap_or_default().to_owned())
-            .collect();
+        let names: Vec<String> = skin.joints().map(|n| n.name().unwrap_or_default().to_owned()).collect();
         let matrices = skin.inverse_bind_matrices();
-        let matrices = matrices.ok_or(HandError::MissingAttribute {
-            name: "inverseBindMatrices",
-        })?;
+        let matrices = matrices.ok_or(HandError::MissingAttribute { name: "inverseBindMatrices" })?;
         let matrices: Vec<[f32; 16]> = read(&matrices, blob, "inverseBindMatrices")?;
         same_length("inverseBindMatrices", names.len(), matrices.len())?;
         finite("inverseBindMatrices", &matrices)?;
 
-        let influence =
-            |(j, w): (&[f32; 4], &[f32; 4])| std::array::from_fn(|k| (j[k] as usize, w[k]));
+        let influence = |(j, w): (&[f32; 4], &[f32; 4])| std::array::from_fn(|k| (j[k] as usize, w[k]));
         Ok(Self {
             positions: positions.into_iter().map(Vec3::from).collect(),
-            faces: indices
-                .chunks_exact(3)
-                .map(|f| std::array::from_fn(|k| f[k][0] as u32))
-                .collect(),
+            faces: indices.chunks_exact(3).map(|f| std::array::from_fn(|k| f[k][0] as u32)).collect(),
             influences: joints.iter().zip(&weights).map(influence).collect(),
-            joints: names
-                .into_iter()
-                .zip(matrices.iter().map(Mat4::from_cols_array))
-                .collect(),
+            joints: names.into_iter().zip(matrices.iter().map(Mat4::from_cols_array)).collect(),
         })
     }
 }
@@ -108,13 +77,7 @@ impl SkinnedMesh {
 /// The header's length against the bytes there are; the `gltf` crate subtracts from it unchecked.
 fn check_length(bytes: &[u8]) -> Result<(), HandError> {
     const HEADER: usize = 12;
-    let truncated = |what, expected, got| {
-        Err(HandError::Truncated {
-            what,
-            expected,
-            got,
-        })
-    };
+    let truncated = |what, expected, got| Err(HandError::Truncated { what, expected, got });
     let Some(header) = bytes.first_chunk::<HEADER>() else {
         return truncated("the file", HEADER, bytes.len());
     };
@@ -127,14 +90,8 @@ fn check_length(bytes: &[u8]) -> Result<(), HandError> {
     }
 }
 
-fn attribute<'a>(
-    primitive: &Primitive<'a>,
-    semantic: Semantic,
-    name: &'static str,
-) -> Result<Accessor<'a>, HandError> {
-    primitive
-        .get(&semantic)
-        .ok_or(HandError::MissingAttribute { name })
+fn attribute<'a>(primitive: &Primitive<'a>, semantic: Semantic, name: &'static str) -> Result<Accessor<'a>, HandError> {
+    primitive.get(&semantic).ok_or(HandError::MissingAttribute { name })
 }
 
 fn same_length(what: &'static str, expected: usize, got: usize) -> Result<(), HandError> {
@@ -142,11 +99,7 @@ fn same_length(what: &'static str, expected: usize, got: usize) -> Result<(), Ha
         return Ok(());
     }
     let [expected, got] = [expected, got].map(|n| format!("{n} elements"));
-    Err(HandError::Accessor {
-        what,
-        expected,
-        got,
-    })
+    Err(HandError::Accessor { what, expected, got })
 }
 
 fn finite<const N: usize>(what: &'static str, values: &[[f32; N]]) -> Result<(), HandError> {
@@ -158,30 +111,21 @@ fn finite<const N: usize>(what: &'static str, values: &[[f32; N]]) -> Result<(),
 
 /// The elements of an accessor as `N` floats each. Indices stay exact: no mesh here comes near 2²⁴ vertices, and a
 /// larger index fails the check against the vertex count.
-fn read<const N: usize>(
-    accessor: &Accessor<'_>,
-    blob: &[u8],
-    what: &'static str,
-) -> Result<Vec<[f32; N]>, HandError> {
+fn read<const N: usize>(accessor: &Accessor<'_>, blob: &[u8], what: &'static str) -> Result<Vec<[f32; N]>, HandError> {
     let wanted = match N {
         1 => Dimensions::Scalar,
         3 => Dimensions::Vec3,
         4 => Dimensions::Vec4,
         _ => Dimensions::Mat4,
     };
-    let unsigned = matches!(
-        accessor.data_type(),
-        DataType::U8 | DataType::U16 | DataType::U32
-    );
+    let unsigned = matches!(accessor.data_type(), DataType::U8 | DataType::U16 | DataType::U32);
     let float = accessor.data_type() == DataType::F32;
     let type_ok = match what {
         "POSITION" | "inverseBindMatrices" => float,
         "WEIGHTS_0" => float || unsigned && accessor.normalized(),
         _ => unsigned && !accessor.normalized(),
     };
-    let view = accessor
-        .view()
-        .filter(|v| accessor.sparse().is_none() && v.buffer().index() == 0);
+    let view = accessor.view().filter(|v| accessor.sparse().is_none() && v.buffer().index() == 0);
     let (Some(view), true, true) = (view, type_ok, accessor.dimensions() == wanted) else {
         let (kind, shape) = (accessor.data_type(), accessor.dimensions());
         return Err(HandError::Accessor {
@@ -199,11 +143,7 @@ fn read<const N: usize>(
     let reach = accessor.count().saturating_sub(1).saturating_mul(stride);
     let expected = start.saturating_add(reach).saturating_add(accessor.size());
     if expected > blob.len() {
-        return Err(HandError::Truncated {
-            what,
-            expected,
-            got: blob.len(),
-        });
+        return Err(HandError::Truncated { what, expected, got: blob.len() });
     }
     let component = accessor.data_type().size();
     let decode = |bytes: &[u8]| match (accessor.data_type(), bytes) {

@@ -32,9 +32,7 @@ pub const JOINT_NAMES: [&str; JOINTS] = [
 ];
 
 /// The joint each joint hangs from; the wrist is its own parent.
-pub const PARENTS: [usize; JOINTS] = [
-    0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19,
-];
+pub const PARENTS: [usize; JOINTS] = [0, 0, 1, 2, 3, 0, 5, 6, 7, 0, 9, 10, 11, 0, 13, 14, 15, 0, 17, 18, 19];
 
 /// The 20 bones as (parent, child), ordered by child.
 pub const BONES: [(usize, usize); JOINTS - 1] = {
@@ -99,9 +97,7 @@ pub const RIG_PARENTS: [usize; RIG_JOINTS] = [
 ];
 
 /// The rig joint of each of the 21; a tip's entry is the last joint that moves it, the tip itself lies on the skin.
-pub const RIG_OF_JOINT: [usize; JOINTS] = [
-    0, 1, 2, 3, 3, 6, 7, 8, 8, 11, 12, 13, 13, 16, 17, 18, 18, 21, 22, 23, 23,
-];
+pub const RIG_OF_JOINT: [usize; JOINTS] = [0, 1, 2, 3, 3, 6, 7, 8, 8, 11, 12, 13, 13, 16, 17, 18, 18, 21, 22, 23, 23];
 
 /// The three moving joints of a finger as rig joints: CMC, MCP, IP of the thumb (finger 0), MCP, PIP, DIP of the others.
 pub const fn finger_rig_joints(finger: usize) -> [usize; 3] {
@@ -127,11 +123,7 @@ mod tests {
         for (joint, &parent) in PARENTS.iter().enumerate().skip(1) {
             assert!(parent < joint);
             if !TIPS.contains(&joint) && parent != WRIST {
-                assert_eq!(
-                    RIG_PARENTS[RIG_OF_JOINT[joint]], RIG_OF_JOINT[parent],
-                    "{}",
-                    JOINT_NAMES[joint]
-                );
+                assert_eq!(RIG_PARENTS[RIG_OF_JOINT[joint]], RIG_OF_JOINT[parent], "{}", JOINT_NAMES[joint]);
             }
         }
         assert!(RIG_PARENTS.iter().enumerate().skip(1).all(|(j, &p)| p < j));
@@ -146,11 +138,6 @@ mod tests {
             }
             assert_eq!(PARENTS[TIPS[finger]] + 1, TIPS[finger]);
         }
-        assert_eq!(
-            (0..RIG_JOINTS)
-                .filter(|&j| finger_of_rig_joint(j).is_none())
-                .count(),
-            5
-        );
+        assert_eq!((0..RIG_JOINTS).filter(|&j| finger_of_rig_joint(j).is_none()).count(), 5);
     }
 }

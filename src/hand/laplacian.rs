@@ -9,17 +9,11 @@ use crate::sparse::Csr;
 /// `L = I − D^-½ W D^-½` of a graph of symmetric weights `W ≥ 0`; rows of nodes without edges are empty.
 pub fn normalized(graph: &Csr) -> Result<Csr, HandError> {
     check(graph)?;
-    let degree: Vec<f64> = (0..graph.rows)
-        .map(|i| graph.row(i).map(|(_, w)| w as f64).sum())
-        .collect();
+    let degree: Vec<f64> = (0..graph.rows).map(|i| graph.row(i).map(|(_, w)| w as f64).sum()).collect();
     let mut triplets = Vec::with_capacity(graph.entries() + graph.rows);
     for i in (0..graph.rows).filter(|&i| degree[i] > 0.0) {
         triplets.push((i, i, 1.0));
-        triplets.extend(
-            graph
-                .row(i)
-                .map(|(j, w)| (i, j, (-(w as f64) / (degree[i] * degree[j]).sqrt()) as f32)),
-        );
+        triplets.extend(graph.row(i).map(|(j, w)| (i, j, (-(w as f64) / (degree[i] * degree[j]).sqrt()) as f32)));
     }
     let laplacian = Csr::from_triplets(graph.rows, graph.cols, &triplets);
     Ok(laplacian.expect("entries come from within the graph"))
@@ -30,9 +24,7 @@ pub fn normalized(graph: &Csr) -> Result<Csr, HandError> {
 pub fn largest_eigenvalue(matrix: &Csr) -> f64 {
     let n = matrix.rows;
     // Any vector not orthogonal to the wanted one will do; a fixed irregular one keeps the result reproducible.
-    let mut x: Vec<f64> = (0..n)
-        .map(|i| 1.0 + (i as f64 * 0.754_877_666).fract())
-        .collect();
+    let mut x: Vec<f64> = (0..n).map(|i| 1.0 + (i as f64 * 0.754_877_666).fract()).collect();
     let mut eigenvalue = 0.0;
     let mut calm = 0;
     for _ in 0..20_000 {
@@ -41,16 +33,10 @@ pub fn largest_eigenvalue(matrix: &Csr) -> f64 {
             return 0.0;
         }
         x.iter_mut().for_each(|v| *v /= norm);
-        let y: Vec<f64> = (0..n)
-            .map(|i| matrix.row(i).map(|(j, v)| v as f64 * x[j]).sum())
-            .collect();
+        let y: Vec<f64> = (0..n).map(|i| matrix.row(i).map(|(j, v)| v as f64 * x[j]).sum()).collect();
         let rayleigh: f64 = x.iter().zip(&y).map(|(a, b)| a * b).sum();
         // Close eigenvalues make single steps tiny long before the end: ask for many quiet ones.
-        calm = if (rayleigh - eigenvalue).abs() <= 1e-10 * rayleigh {
-            calm + 1
-        } else {
-            0
-        };
+        calm = if (rayleigh - eigenvalue).abs() <= 1e-10 * rayleigh { calm + 1 } else { 0 };
         eigenvalue = rayleigh;
         if calm == 20 {
             break;
@@ -67,18 +53,11 @@ pub fn rescaled(graph: &Csr) -> Result<(Csr, f64), HandError> {
     let factor = if largest > 0.0 { 2.0 / largest } else { 0.0 };
     let mut triplets = Vec::with_capacity(laplacian.entries() + graph.rows);
     for i in 0..graph.rows {
-        triplets.extend(
-            laplacian
-                .row(i)
-                .map(|(j, v)| (i, j, (v as f64 * factor) as f32)),
-        );
+        triplets.extend(laplacian.row(i).map(|(j, v)| (i, j, (v as f64 * factor) as f32)));
         triplets.push((i, i, -1.0));
     }
     let rescaled = Csr::from_triplets(graph.rows, graph.cols, &triplets);
-    Ok((
-        rescaled.expect("entries come from within the graph"),
-        largest,
-    ))
+    Ok((rescaled.expect("entries come from within the graph"), largest))
 }
 
 fn check(graph: &Csr) -> Result<(), HandError> {
@@ -115,24 +94,16 @@ mod tests {
         let (rescaled, largest) = rescaled(&path(&[1.0, 1.0])).unwrap();
         assert!((largest - 2.0).abs() < 1e-6);
         assert_eq!(rescaled.entries(), 7);
-        assert!(
-            rescaled
-                .row(0)
-                .all(|(j, v)| (v - if j == 0 { 0.0 } else { r }).abs() < 1e-6)
-        );
+        assert!(rescaled.row(0).all(|(j, v)| (v - if j == 0 { 0.0 } else { r }).abs() < 1e-6));
     }
 
     #[test]
     fn known_spectra() {
         // The complete graph on n nodes has eigenvalues 0 and n/(n−1); a cycle of n, 1 − cos(2πk/n).
-        let complete: Vec<_> = (0..5)
-            .flat_map(|i| (0..5).filter(move |&j| j != i).map(move |j| (i, j, 2.0)))
-            .collect();
+        let complete: Vec<_> = (0..5).flat_map(|i| (0..5).filter(move |&j| j != i).map(move |j| (i, j, 2.0))).collect();
         let complete = Csr::from_triplets(5, 5, &complete).unwrap();
         assert!((largest_eigenvalue(&normalized(&complete).unwrap()) - 1.25).abs() < 1e-6);
-        let cycle: Vec<_> = (0..7)
-            .flat_map(|i| [(i, (i + 1) % 7, 1.0), ((i + 1) % 7, i, 1.0)])
-            .collect();
+        let cycle: Vec<_> = (0..7).flat_map(|i| [(i, (i + 1) % 7, 1.0), ((i + 1) % 7, i, 1.0)]).collect();
         let cycle = Csr::from_triplets(7, 7, &cycle).unwrap();
         let exact = 1.0 - (6.0 * std::f64::consts::PI / 7.0).cos();
         assert!((largest_eigenvalue(&normalized(&cycle).unwrap()) - exact).abs() < 1e-6);
@@ -150,9 +121,7 @@ mod tests {
     #[test]
     fn spectrum_of_the_hand_fits_the_unit_interval() {
         let hand = RiggedHand::right();
-        let graph = Topology::new(hand.rest_vertices().len(), hand.faces())
-            .unwrap()
-            .graph();
+        let graph = Topology::new(hand.rest_vertices().len(), hand.faces()).unwrap().graph();
         let (rescaled, largest) = rescaled(&graph).unwrap();
         assert!((1.0..2.0).contains(&largest), "{largest}");
         // ‖L~ⁿ x‖ may not grow.
@@ -168,11 +137,8 @@ mod tests {
 
     #[test]
     fn what_is_no_graph_is_refused() {
-        let got = |rows, cols, t: &[_]| {
-            normalized(&Csr::from_triplets(rows, cols, t).unwrap())
-                .unwrap_err()
-                .to_string()
-        };
+        let got =
+            |rows, cols, t: &[_]| normalized(&Csr::from_triplets(rows, cols, t).unwrap()).unwrap_err().to_string();
         assert!(got(2, 3, &[]).ends_with("got 2 × 3"));
         assert!(got(2, 2, &[(0, 1, -1.0), (1, 0, -1.0)]).ends_with("got a weight of -1"));
         assert!(got(2, 2, &[(0, 1, 1.0)]).contains("two directions"));

@@ -53,11 +53,7 @@ impl RiggedHand {
         let vertex_count = mesh.positions.len();
         for (face, corners) in mesh.faces.iter().enumerate() {
             if let Some(&got) = corners.iter().find(|&&v| v as usize >= vertex_count) {
-                return Err(HandError::FaceIndex {
-                    face,
-                    got,
-                    vertices: vertex_count,
-                });
+                return Err(HandError::FaceIndex { face, got, vertices: vertex_count });
             }
         }
         let (frames, to_rest) = skeleton(&mesh)?;
@@ -76,22 +72,13 @@ impl RiggedHand {
             merged.push(index);
         }
         let faces = mesh.faces.iter().map(|f| f.map(|v| merged[v as usize]));
-        let faces: Vec<_> = faces
-            .filter(|[a, b, c]| a != b && b != c && c != a)
-            .collect();
+        let faces: Vec<_> = faces.filter(|[a, b, c]| a != b && b != c && c != a).collect();
         let dominant: Vec<u8> = kept.iter().map(dominant_joint).collect();
         let mut tips = [0; 5];
         for (finger, tip) in tips.iter_mut().enumerate() {
             *tip = tip_vertex(finger, &vertices, &dominant, &frames)?;
         }
-        Ok(Self {
-            vertices,
-            faces,
-            influences: kept,
-            dominant,
-            frames,
-            tips,
-        })
+        Ok(Self { vertices, faces, influences: kept, dominant, frames, tips })
     }
 
     /// Rest positions of the vertices, mm, in the rest frame.
@@ -126,33 +113,19 @@ impl RiggedHand {
 }
 
 /// Rest frames of the joints, and the map of file positions to the rest frame.
-fn skeleton(
-    mesh: &SkinnedMesh,
-) -> Result<([JointFrame; RIG_JOINTS], impl Fn(Vec3) -> Vec3 + use<>), HandError> {
+fn skeleton(mesh: &SkinnedMesh) -> Result<([JointFrame; RIG_JOINTS], impl Fn(Vec3) -> Vec3 + use<>), HandError> {
     let mut bind = [(Vec3::ZERO, Mat3::IDENTITY); RIG_JOINTS];
     for (slot, name) in bind.iter_mut().zip(RIG_JOINT_NAMES) {
-        let index = mesh
-            .joints
-            .iter()
-            .position(|(n, _)| n == name)
-            .ok_or(HandError::MissingJoint { name })?;
+        let index = mesh.joints.iter().position(|(n, _)| n == name).ok_or(HandError::MissingJoint { name })?;
         let pose = mesh.joints[index].1.inverse();
         if !pose.is_finite() {
-            return Err(HandError::NotFinite {
-                what: "inverseBindMatrices",
-                index,
-            });
+            return Err(HandError::NotFinite { what: "inverseBindMatrices", index });
         }
         *slot = (pose.w_axis.truncate(), Mat3::from_mat4(pose));
     }
     // WebXR's wrist: x to the little finger, y out of the back, −z to the fingers; ours: x to the thumb, y down, z away.
     let (wrist, axes) = bind[0];
-    let turn = Mat3::from_cols(
-        -axes.x_axis.normalize(),
-        axes.z_axis.normalize(),
-        axes.y_axis.normalize(),
-    )
-    .transpose();
+    let turn = Mat3::from_cols(-axes.x_axis.normalize(), axes.z_axis.normalize(), axes.y_axis.normalize()).transpose();
     let to_rest = move |p: Vec3| turn * (p - wrist) * MILLIMETRES_PER_METRE;
 
     let origins = bind.map(|(p, _)| to_rest(p));
@@ -161,27 +134,14 @@ fn skeleton(
         let next = joint + 1;
         // The bone itself where there is one, so that lengths scale along it; the wrist has five and takes the rig's axis.
         let has_bone = joint != 0 && next < RIG_JOINTS && RIG_PARENTS[next] == joint;
-        let bone = if has_bone {
-            origins[next] - origins[joint]
-        } else {
-            turn * -axes.z_axis
-        };
+        let bone = if has_bone { origins[next] - origins[joint] } else { turn * -axes.z_axis };
         let y = bone.normalize();
         let x = (turn * -axes.x_axis).reject_from_normalized(y).normalize();
         let axes = Quat::from_mat3(&Mat3::from_cols(x, y, x.cross(y)));
-        JointFrame {
-            origin: origins[joint],
-            axes,
-        }
+        JointFrame { origin: origins[joint], axes }
     });
-    match frames
-        .iter()
-        .position(|f| !f.origin.is_finite() || !f.axes.is_finite())
-    {
-        Some(index) => Err(HandError::NotFinite {
-            what: "joint",
-            index,
-        }),
+    match frames.iter().position(|f| !f.origin.is_finite() || !f.axes.is_finite()) {
+        Some(index) => Err(HandError::NotFinite { what: "joint", index }),
         None => Ok((frames, to_rest)),
     }
 }
@@ -189,11 +149,7 @@ fn skeleton(
 /// Influences by rig joint, weights normalised to a sum of exactly about 1.
 fn influences(mesh: &SkinnedMesh) -> Result<Vec<[(u8, f32); 4]>, HandError> {
     let rig_of_skin = |name: &str| RIG_JOINT_NAMES.iter().position(|n| *n == name);
-    let rig_of_skin: Vec<_> = mesh
-        .joints
-        .iter()
-        .map(|(name, _)| rig_of_skin(name))
-        .collect();
+    let rig_of_skin: Vec<_> = mesh.joints.iter().map(|(name, _)| rig_of_skin(name)).collect();
     let convert = |(vertex, of_file): (usize, &[(usize, f32); 4])| {
         let got: f32 = of_file.iter().map(|i| i.1).sum();
         if (got - 1.0).abs() > 0.01 || of_file.iter().any(|i| i.1 < 0.0) {
@@ -202,10 +158,7 @@ fn influences(mesh: &SkinnedMesh) -> Result<Vec<[(u8, f32); 4]>, HandError> {
         let mut of_rig = [(0, 0.0); 4];
         for (slot, &(joint, weight)) in of_rig.iter_mut().zip(of_file).filter(|(_, i)| i.1 > 0.0) {
             let known = rig_of_skin.get(joint).copied().flatten();
-            *slot = (
-                known.ok_or(HandError::UnknownJoint { vertex, joint })? as u8,
-                weight / got,
-            );
+            *slot = (known.ok_or(HandError::UnknownJoint { vertex, joint })? as u8, weight / got);
         }
         Ok(of_rig)
     };
@@ -213,10 +166,7 @@ fn influences(mesh: &SkinnedMesh) -> Result<Vec<[(u8, f32); 4]>, HandError> {
 }
 
 fn dominant_joint(influences: &[(u8, f32); 4]) -> u8 {
-    let best = influences.iter().fold(
-        influences[0],
-        |best, &i| if i.1 > best.1 { i } else { best },
-    );
+    let best = influences.iter().fold(influences[0], |best, &i| if i.1 > best.1 { i } else { best });
     best.0
 }
 
@@ -237,8 +187,7 @@ fn tip_vertex(
         }
     }
     let joint = RIG_JOINT_NAMES[last];
-    best.map(|(_, index)| index)
-        .ok_or(HandError::NoTip { joint })
+    best.map(|(_, index)| index).ok_or(HandError::NoTip { joint })
 }
 
 #[cfg(test)]

@@ -19,11 +19,7 @@ pub struct Pose {
 impl Default for Pose {
     /// The rest pose at the origin.
     fn default() -> Self {
-        Self {
-            joints: [Quat::IDENTITY; RIG_JOINTS],
-            rotation: Quat::IDENTITY,
-            translation_mm: Vec3::ZERO,
-        }
+        Self { joints: [Quat::IDENTITY; RIG_JOINTS], rotation: Quat::IDENTITY, translation_mm: Vec3::ZERO }
     }
 }
 
@@ -31,9 +27,8 @@ impl Pose {
     /// Turns a rig joint by angles in radians: flexion bends towards the palm, abduction leads away from the thumb, twist is
     /// about the bone. Applied twist first, abduction last, so that a spread finger flexes in its own plane.
     pub fn bend(&mut self, rig_joint: usize, flexion: f32, abduction: f32, twist: f32) {
-        self.joints[rig_joint] = Quat::from_rotation_z(abduction)
-            * Quat::from_rotation_x(flexion)
-            * Quat::from_rotation_y(twist);
+        self.joints[rig_joint] =
+            Quat::from_rotation_z(abduction) * Quat::from_rotation_x(flexion) * Quat::from_rotation_y(twist);
     }
 }
 
@@ -95,28 +90,19 @@ impl RiggedHand {
         let rest = self.rest_frames();
         let scaling = self.scaling(shape);
         let mut frames = *rest;
-        frames[0] = JointFrame {
-            origin: pose.translation_mm,
-            axes: pose.rotation * rest[0].axes * pose.joints[0],
-        };
+        frames[0] = JointFrame { origin: pose.translation_mm, axes: pose.rotation * rest[0].axes * pose.joints[0] };
         for joint in 1..RIG_JOINTS {
             let parent = RIG_PARENTS[joint];
             let to_parent = rest[parent].axes.inverse();
             let offset = scaling[parent] * (to_parent * (rest[joint].origin - rest[parent].origin));
             frames[joint] = JointFrame {
                 origin: frames[parent].origin + frames[parent].axes * offset,
-                axes: (frames[parent].axes * (to_parent * rest[joint].axes) * pose.joints[joint])
-                    .normalize(),
+                axes: (frames[parent].axes * (to_parent * rest[joint].axes) * pose.joints[joint]).normalize(),
             };
         }
         let transforms: [Affine; RIG_JOINTS] = std::array::from_fn(|j| {
-            let linear = Mat3::from_quat(frames[j].axes)
-                * scaling[j]
-                * Mat3::from_quat(rest[j].axes.inverse());
-            Affine {
-                linear,
-                offset: frames[j].origin - linear * rest[j].origin,
-            }
+            let linear = Mat3::from_quat(frames[j].axes) * scaling[j] * Mat3::from_quat(rest[j].axes.inverse());
+            Affine { linear, offset: frames[j].origin - linear * rest[j].origin }
         });
         let skin = |(rest, influences): (&Vec3, &[(u8, f32); 4])| {
             let moved = |&(joint, weight): &(u8, f32)| {
@@ -125,21 +111,12 @@ impl RiggedHand {
             };
             influences.iter().map(moved).sum()
         };
-        let vertices: Vec<Vec3> = self
-            .rest_vertices()
-            .iter()
-            .zip(self.influences())
-            .map(skin)
-            .collect();
+        let vertices: Vec<Vec3> = self.rest_vertices().iter().zip(self.influences()).map(skin).collect();
         let mut joints = RIG_OF_JOINT.map(|j| frames[j].origin);
         for (tip, vertex) in TIPS.into_iter().zip(self.tip_vertices()) {
             joints[tip] = vertices[*vertex as usize];
         }
-        PosedHand {
-            vertices,
-            joints,
-            frames,
-        }
+        PosedHand { vertices, joints, frames }
     }
 
     /// What a shape does to space around each joint, in the joint's own axes.
@@ -187,19 +164,13 @@ mod tests {
                 let moved = hand.pose(&pose, &Shape::default()).joints[tip] - rest.joints[tip];
                 // The thumb flexes across the palm, so towards the little finger as much as out of the palm.
                 let towards = if finger == 0 { palm - Vec3::X } else { palm };
-                assert!(
-                    moved.dot(towards) > 2.0,
-                    "finger {finger} joint {joint}: {moved}"
-                );
+                assert!(moved.dot(towards) > 2.0, "finger {finger} joint {joint}: {moved}");
             }
             if finger > 0 {
                 let mut pose = Pose::default();
                 pose.bend(finger_rig_joints(finger)[0], 0.0, 0.3, 0.0);
                 let moved = hand.pose(&pose, &Shape::default()).joints[tip] - rest.joints[tip];
-                assert!(
-                    moved.x < -10.0,
-                    "abduction leads away from the thumb: {moved}"
-                );
+                assert!(moved.x < -10.0, "abduction leads away from the thumb: {moved}");
             }
         }
     }
@@ -233,13 +204,7 @@ mod tests {
         let rest = hand.pose(&Pose::default(), &Shape::default());
         let length = |hand: &PosedHand, a: usize, b: usize| hand.joints[a].distance(hand.joints[b]);
 
-        let big = hand.pose(
-            &Pose::default(),
-            &Shape {
-                scale: 1.2,
-                ..Shape::default()
-            },
-        );
+        let big = hand.pose(&Pose::default(), &Shape { scale: 1.2, ..Shape::default() });
         for (a, b) in big.vertices.iter().zip(&rest.vertices) {
             assert!(a.distance(*b * 1.2) < 1e-2);
         }
@@ -254,16 +219,9 @@ mod tests {
         thicker.finger_thickness[2] = 1.3;
         let thick = hand.pose(&Pose::default(), &thicker);
         let frame = hand.rest_frames()[13];
-        let radius = |v: Vec3| {
-            (v - frame.origin)
-                .reject_from_normalized(frame.axes * Vec3::Y)
-                .length()
-        };
-        let shaft = (0..rest.vertices.len()).filter(|&v| {
-            hand.influences()[v]
-                .iter()
-                .any(|&(j, w)| j == 13 && w > 0.999)
-        });
+        let radius = |v: Vec3| (v - frame.origin).reject_from_normalized(frame.axes * Vec3::Y).length();
+        let shaft =
+            (0..rest.vertices.len()).filter(|&v| hand.influences()[v].iter().any(|&(j, w)| j == 13 && w > 0.999));
         let mut seen = 0;
         for v in shaft {
             assert!((radius(thick.vertices[v]) / radius(rest.vertices[v]) - 1.3).abs() < 1e-3);
@@ -272,13 +230,7 @@ mod tests {
         assert!(seen > 0);
         assert!((length(&thick, 9, 10) - length(&rest, 9, 10)).abs() < 1e-3);
 
-        let wide = hand.pose(
-            &Pose::default(),
-            &Shape {
-                palm_width: 1.2,
-                ..Shape::default()
-            },
-        );
+        let wide = hand.pose(&Pose::default(), &Shape { palm_width: 1.2, ..Shape::default() });
         let spread = |hand: &PosedHand| hand.joints[5].x - hand.joints[17].x;
         assert!((spread(&wide) / spread(&rest) - 1.2).abs() < 1e-3);
         assert!((wide.joints[9].y - rest.joints[9].y).abs() < 1e-2);

@@ -54,47 +54,30 @@ impl Topology {
     pub fn new(vertices: usize, faces: &[[u32; 3]]) -> Result<Self, HandError> {
         for (face, &[a, b, c]) in faces.iter().enumerate() {
             if let Some(got) = [a, b, c].into_iter().find(|&v| v as usize >= vertices) {
-                return Err(HandError::FaceIndex {
-                    face,
-                    got,
-                    vertices,
-                });
+                return Err(HandError::FaceIndex { face, got, vertices });
             }
             if a == b || a == c || b == c {
                 let vertex = if a == b { a } else { c };
                 return Err(HandError::FaceRepeats { face, vertex });
             }
         }
-        let mut sides: Vec<[u32; 2]> = faces
-            .iter()
-            .flat_map(|&[a, b, c]| [[a, b], [b, c], [c, a]])
-            .collect();
+        let mut sides: Vec<[u32; 2]> = faces.iter().flat_map(|&[a, b, c]| [[a, b], [b, c], [c, a]]).collect();
         sides.iter_mut().for_each(|side| side.sort_unstable());
         sides.sort_unstable();
         let runs: Vec<&[[u32; 2]]> = sides.chunk_by(|a, b| a == b).collect();
         let edges: Vec<[u32; 2]> = runs.iter().map(|run| run[0]).collect();
         let faces_per_edge = runs.iter().map(|run| run.len() as u32).collect();
 
-        let mut pairs: Vec<(u32, u32)> =
-            edges.iter().flat_map(|&[a, b]| [(a, b), (b, a)]).collect();
+        let mut pairs: Vec<(u32, u32)> = edges.iter().flat_map(|&[a, b]| [(a, b), (b, a)]).collect();
         pairs.sort_unstable();
         let neighbours = Adjacency::from_sorted_pairs(vertices, &pairs);
         let at = |(face, corners): (usize, &[u32; 3])| {
-            (0..3)
-                .map(|k| (corners[k], (3 * face + k) as u32))
-                .collect::<Vec<_>>()
+            (0..3).map(|k| (corners[k], (3 * face + k) as u32)).collect::<Vec<_>>()
         };
         let mut incident: Vec<(u32, u32)> = faces.iter().enumerate().flat_map(at).collect();
         incident.sort_unstable();
         let corners = Adjacency::from_sorted_pairs(vertices, &incident);
-        Ok(Self {
-            vertices,
-            faces: faces.to_vec(),
-            edges,
-            neighbours,
-            corners,
-            faces_per_edge,
-        })
+        Ok(Self { vertices, faces: faces.to_vec(), edges, neighbours, corners, faces_per_edge })
     }
 
     /// Number of vertices.
@@ -131,13 +114,7 @@ impl Topology {
     pub fn graph(&self) -> Csr {
         let Adjacency { start, index } = self.neighbours.clone();
         let val = vec![1.0; index.len()];
-        Csr {
-            rows: self.vertices,
-            cols: self.vertices,
-            row_ptr: start,
-            col: index,
-            val,
-        }
+        Csr { rows: self.vertices, cols: self.vertices, row_ptr: start, col: index, val }
     }
 
     /// Unit normal of each face, `(b − a) × (c − a)` normalised; zero for a face without area.
@@ -175,17 +152,11 @@ mod tests {
     #[test]
     fn tetrahedron() {
         let topology = Topology::new(5, &[[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]]).unwrap();
-        assert_eq!(
-            topology.edges(),
-            [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]
-        );
+        assert_eq!(topology.edges(), [[0, 1], [0, 2], [0, 3], [1, 2], [1, 3], [2, 3]]);
         assert_eq!(topology.neighbours().row(1), [0, 2, 3]);
         assert!(topology.neighbours().row(4).is_empty());
         assert_eq!(topology.corners().row(3), [5, 8, 11]);
-        assert_eq!(
-            (topology.neighbours().rows(), topology.corners().rows()),
-            (5, 5)
-        );
+        assert_eq!((topology.neighbours().rows(), topology.corners().rows()), (5, 5));
         assert!(topology.is_closed());
         assert!(!Topology::new(3, &[[0, 1, 2]]).unwrap().is_closed());
         let corners = [Vec3::ZERO, Vec3::X, Vec3::Y, Vec3::Z, Vec3::ZERO];
@@ -194,25 +165,16 @@ mod tests {
         assert!(normals[2].distance(Vec3::ONE.normalize()) < 1e-6);
         assert_eq!(topology.vertex_normals(&corners)[4], Vec3::ZERO);
         assert!(topology.vertex_normals(&corners)[3].z > 0.0);
-        assert_eq!(
-            topology.graph().matvec(&[1.0; 5]),
-            [3.0, 3.0, 3.0, 3.0, 0.0]
-        );
+        assert_eq!(topology.graph().matvec(&[1.0; 5]), [3.0, 3.0, 3.0, 3.0, 0.0]);
     }
 
     #[test]
     fn bad_faces_are_named() {
         let error = Topology::new(3, &[[0, 1, 2], [1, 2, 3]]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "mesh: face 1 has vertex 3, the mesh has 3"
-        );
+        assert_eq!(error.to_string(), "mesh: face 1 has vertex 3, the mesh has 3");
         for face in [[1, 1, 0], [0, 1, 1], [1, 0, 1]] {
             let error = Topology::new(3, &[face]).unwrap_err();
-            assert!(
-                matches!(error, HandError::FaceRepeats { face: 0, vertex: 1 }),
-                "{error}"
-            );
+            assert!(matches!(error, HandError::FaceRepeats { face: 0, vertex: 1 }), "{error}");
         }
     }
 

@@ -1,0 +1,39 @@
+// Sums over the middle axis of x seen as outer × length × inner, in chunks: y is outer × chunks × inner.
+// Each thread sums one chunk in order, so the result has the same bits on every run.
+struct Params {
+    outer: u32,
+    length: u32,
+    inner: u32,
+    chunks: u32,
+    chunk: u32,
+    scale: f32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = flat_index(id, groups);
+    if i >= params.outer * params.chunks * params.inner {
+        return;
+    }
+    let inner = i % params.inner;
+    let c = (i / params.inner) % params.chunks;
+    let outer = i / (params.inner * params.chunks);
+    let first = c * params.chunk;
+    let last = min(first + params.chunk, params.length);
+    var at = (outer * params.length + first) * params.inner + inner;
+    // Four partial sums: shorter chains of rounding, and four independent additions.
+    var sum = vec4(0.0);
+    var r = first;
+    for (; r + 4u <= last; r += 4u) {
+        sum += vec4(x[at], x[at + params.inner], x[at + 2u * params.inner], x[at + 3u * params.inner]);
+        at += 4u * params.inner;
+    }
+    for (; r < last; r++) {
+        sum.x += x[at];
+        at += params.inner;
+    }
+    y[i] = ((sum.x + sum.y) + (sum.z + sum.w)) * params.scale;
+}

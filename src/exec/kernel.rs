@@ -1,0 +1,241 @@
+//! Shaders: WGSL text with a generated prelude of constants, parsed, validated and reflected with naga, so that
+//! bindings and parameter structs are never typed twice.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use crate::error::{Error, Result};
+
+/// WGSL text under `shaders/`: the files that are joined, in order. Make one with [`shader!`](crate::shader).
+#[derive(Debug, Clone, Copy)]
+pub struct Shader {
+    /// The path under `shaders/` of the file with the entry point.
+    pub name: &'static str,
+    /// The text of every file, shared ones first.
+    pub sources: &'static [&'static str],
+}
+
+/// A [`Shader`] from one file under `shaders/`, optionally after shared ones:
+/// `shader!("conv/conv2d.wgsl", with "common/index.wgsl")`.
+#[macro_export]
+#[doc(hidden)]
+macro_rules! shader {
+    ($file:literal $(, with $shared:literal)*) => {
+        $crate::exec::Shader {
+            name: $file,
+            sources: &[
+                $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $shared)),)*
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $file)),
+            ],
+        }
+    };
+}
+
+/// The value of a constant in a shader's prelude.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Define {
+    /// `u32`
+    U32(u32),
+    /// `f32`
+    F32(f32),
+    /// `bool`
+    Bool(bool),
+}
+
+impl From<u32> for Define {
+    fn from(v: u32) -> Self {
+        Define::U32(v)
+    }
+}
+
+impl From<usize> for Define {
+    fn from(v: usize) -> Self {
+        Define::U32(v as u32)
+    }
+}
+
+impl From<f32> for Define {
+    fn from(v: f32) -> Self {
+        Define::F32(v)
+    }
+}
+
+impl From<bool> for Define {
+    fn from(v: bool) -> Self {
+        Define::Bool(v)
+    }
+}
+
+impl fmt::Display for Define {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Define::U32(v) => write!(f, "u32 = {v}u"),
+            Define::F32(v) => write!(f, "f32 = {v:?}f"),
+            Define::Bool(v) => write!(f, "bool = {v}"),
+        }
+    }
+}
+
+/// How a kernel uses a storage buffer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Access {
+    /// `var<storage, read>`
+    Read,
+    /// `var<storage, read_write>`
+    Write,
+}
+
+/// A storage buffer a kernel declares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Its name in the shader.
+    pub name: String,
+    /// Its `@binding` in group 0.
+    pub index: u32,
+    /// Read or written.
+    pub access: Access,
+}
+
+/// The scalar type of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scalar {
+    /// `u32`
+    U32,
+    /// `i32`
+    I32,
+    /// `f32`
+    F32,
+}
+
+/// A scalar member of a kernel's uniform struct.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Param {
+    /// Its name in the struct.
+    pub name: String,
+    /// Its byte offset.
+    pub offset: u32,
+    /// Its type.
+    pub scalar: Scalar,
+}
+
+/// A shader with its prelude: text ready for the driver and what reflection found in it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Kernel {
+    /// The shader's path under `shaders/`.
+    pub shader: &'static str,
+    /// The generated constants.
+    pub prelude: String,
+    /// Prelude and text.
+    pub source: String,
+    /// The storage buffers, by binding index.
+    pub bindings: Vec<Binding>,
+    /// The binding index of the uniform struct, if there is one.
+    pub uniform: Option<u32>,
+    /// The members of the uniform struct.
+    pub params: Vec<Param>,
+    /// The byte size of the uniform struct.
+    pub params_size: u32,
+    /// The `@workgroup_size` of entry point `main`.
+    pub workgroup_size: [u32; 3],
+    /// Workgroup memory it declares, bytes.
+    pub workgroup_bytes: u32,
+}
+
+impl Kernel {
+    /// Parses, validates and reflects `shader` with the given constants; remembered for the process.
+    pub fn new(shader: &Shader, defines: &[(&'static str, Define)]) -> Result<Arc<Kernel>> {
+        type Cache = Mutex<HashMap<(&'static str, String), Arc<Kernel>>>;
+        static CACHE: LazyLock<Cache> = LazyLock::new(Default::default);
+        let mut prelude = String::new();
+        for (name, value) in defines {
+            prelude += &format!("const {name}: {value};\n");
+        }
+        let key = (shader.name, prelude.clone());
+        if let Some(kernel) = CACHE.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
+            // Two shaders from different crates may bear one path.
+            if kernel.source == source(&prelude, shader) {
+                return Ok(kernel.clone());
+            }
+        }
+        let kernel = Arc::new(reflect(shader, prelude)?);
+        CACHE.lock().unwrap_or_else(|e| e.into_inner()).insert(key, kernel.clone());
+        Ok(kernel)
+    }
+
+    /// The binding called `name`.
+    pub fn binding(&self, name: &str) -> Option<&Binding> {
+        self.bindings.iter().find(|b| b.name == name)
+    }
+}
+
+fn source(prelude: &str, shader: &Shader) -> String {
+    let mut text = prelude.to_string();
+    for part in shader.sources {
+        text += part;
+        text += "\n";
+    }
+    text
+}
+
+fn reflect(shader: &Shader, prelude: String) -> Result<Kernel> {
+    let source = source(&prelude, shader);
+    let fail = |message: String| Error::Shader { shader: shader.name.to_string(), message };
+    let module = naga::front::wgsl::parse_str(&source).map_err(|e| fail(e.emit_to_string(&source)))?;
+    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::default())
+        .validate(&module)
+        .map_err(|e| fail(e.emit_to_string(&source)))?;
+    let entry = module
+        .entry_points
+        .iter()
+        .find(|e| e.name == "main" && e.stage == naga::ShaderStage::Compute)
+        .ok_or_else(|| fail("no compute entry point `main`".into()))?;
+    let mut kernel = Kernel {
+        shader: shader.name,
+        prelude,
+        source: String::new(),
+        bindings: Vec::new(),
+        uniform: None,
+        params: Vec::new(),
+        params_size: 0,
+        workgroup_size: entry.workgroup_size,
+        workgroup_bytes: 0,
+    };
+    for (_, var) in module.global_variables.iter() {
+        let name = var.name.clone().unwrap_or_default();
+        match (var.space, &var.binding) {
+            (naga::AddressSpace::WorkGroup, _) => {
+                kernel.workgroup_bytes += module.types[var.ty].inner.size(module.to_ctx());
+            }
+            (_, Some(at)) if at.group != 0 => return Err(fail(format!("{name} is in group {}, not 0", at.group))),
+            (naga::AddressSpace::Storage { access }, Some(at)) => {
+                let writes = access.contains(naga::StorageAccess::STORE);
+                let access = if writes { Access::Write } else { Access::Read };
+                kernel.bindings.push(Binding { name, index: at.binding, access });
+            }
+            (naga::AddressSpace::Uniform, Some(at)) => {
+                let naga::TypeInner::Struct { members, span } = &module.types[var.ty].inner else {
+                    return Err(fail(format!("uniform {name} is not a struct")));
+                };
+                kernel.uniform = Some(at.binding);
+                kernel.params_size = *span;
+                for member in members {
+                    let name = member.name.clone().unwrap_or_default();
+                    let scalar = match module.types[member.ty].inner {
+                        naga::TypeInner::Scalar(naga::Scalar { kind: naga::ScalarKind::Uint, width: 4 }) => Scalar::U32,
+                        naga::TypeInner::Scalar(naga::Scalar { kind: naga::ScalarKind::Sint, width: 4 }) => Scalar::I32,
+                        naga::TypeInner::Scalar(naga::Scalar { kind: naga::ScalarKind::Float, width: 4 }) => {
+                            Scalar::F32
+                        }
+                        _ => return Err(fail(format!("parameter {name} is not a u32, i32 or f32"))),
+                    };
+                    kernel.params.push(Param { name, offset: member.offset, scalar });
+                }
+            }
+            _ => {}
+        }
+    }
+    kernel.bindings.sort_by_key(|b| b.index);
+    kernel.source = source;
+    Ok(kernel)
+}

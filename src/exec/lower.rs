@@ -1,0 +1,413 @@
+//! Lowering: each operator of a pruned graph emits its dispatches; buffers are by reference until planned.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::kernel::{Access, Define, Kernel, Scalar, Shader};
+use super::plan::Plan;
+use super::program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
+use super::target::Target;
+use crate::error::{Error, Result};
+use crate::graph::{Graph, Kind, NodeId, TensorData};
+use crate::shape::{DType, TensorType};
+
+/// Options of [`compile`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CompileOptions {
+    /// Include the nodes that change named state (optimiser steps, running statistics).
+    pub effects: bool,
+    /// Keep every value in a slot of its own, so that all can be read after a run.
+    pub keep_values: bool,
+}
+
+/// Lowers what `outputs` need (and with `effects` every state change) and plans its memory.
+pub fn compile(
+    graph: &Graph,
+    outputs: &[(String, NodeId)],
+    target: &Target,
+    options: CompileOptions,
+) -> Result<Program> {
+    if let Some(fault) = &graph.fault {
+        return Err(fault.clone());
+    }
+    let ids: Vec<NodeId> = outputs.iter().map(|(_, id)| *id).collect();
+    let mut build = Build::new(target);
+    for id in graph.schedule(&ids, options.effects) {
+        build.node(graph, id)?;
+    }
+    build.finish(outputs, graph, options)
+}
+
+/// A tensor and where it lives, as operators see it when lowering.
+#[derive(Debug, Clone)]
+pub struct Value {
+    /// Shape and element type.
+    pub ty: TensorType,
+    /// The buffer.
+    pub buffer: BufferRef,
+}
+
+struct Build<'t> {
+    target: &'t Target,
+    kernels: Vec<Arc<Kernel>>,
+    steps: Vec<Step>,
+    temps: Vec<u64>,
+    inputs: Vec<Port>,
+    states: Vec<crate::graph::StateDef>,
+    state_slots: HashMap<usize, u32>,
+    constants: Vec<TensorData>,
+    values: HashMap<NodeId, Value>,
+    nodes: Vec<NodeInfo>,
+}
+
+impl<'t> Build<'t> {
+    fn new(target: &'t Target) -> Self {
+        Build {
+            target,
+            kernels: Vec::new(),
+            steps: Vec::new(),
+            temps: Vec::new(),
+            inputs: Vec::new(),
+            states: Vec::new(),
+            state_slots: HashMap::new(),
+            constants: Vec::new(),
+            values: HashMap::new(),
+            nodes: Vec::new(),
+        }
+    }
+
+    fn node(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
+        let node = graph.node(id);
+        let op_name = node.operator().map_or("tensor", |op| op.name());
+        if node.ty.bytes() > self.target.max_binding_bytes {
+            return Err(Error::BindingTooLarge {
+                op: op_name.to_string(),
+                tensor: node.ty.clone(),
+                bytes: node.ty.bytes(),
+                limit: self.target.max_binding_bytes,
+                site: node.site,
+            });
+        }
+        let buffer = match &node.kind {
+            Kind::Input(name) => {
+                let buffer = BufferRef::Input(self.inputs.len() as u32);
+                self.inputs.push(Port { name: name.clone(), ty: node.ty.clone(), buffer });
+                buffer
+            }
+            Kind::State(state) => {
+                let next = self.states.len() as u32;
+                let slot = *self.state_slots.entry(state.index()).or_insert(next);
+                if slot == next {
+                    self.states.push(graph.states[state.index()].clone());
+                }
+                BufferRef::State(slot)
+            }
+            Kind::Constant(data) => {
+                let known = self.constants.iter().position(|c| c == data);
+                let index = known.unwrap_or_else(|| {
+                    self.constants.push(data.clone());
+                    self.constants.len() - 1
+                });
+                BufferRef::Constant(index as u32)
+            }
+            Kind::Apply(op) => {
+                let inputs: Vec<Value> = node.inputs.iter().map(|i| self.values[i].clone()).collect();
+                let types: Vec<&TensorType> = inputs.iter().map(|v| &v.ty).collect();
+                let cost = op.cost(&types, &node.ty);
+                let mutated = op.mutates().first().map(|&i| inputs[i].buffer);
+                if let Some(other) = mutated.filter(|b| !matches!(b, BufferRef::State(_))) {
+                    let message = format!("{} changes {other:?}, which is not named state", op.name());
+                    return Err(Error::Shader { shader: op.name().into(), message });
+                }
+                let guard = match (mutated, graph.guard) {
+                    (Some(_), Some(guard)) => self.values.get(&guard).map(|v| v.buffer),
+                    _ => None,
+                };
+                let mut lowering = Lowering {
+                    inputs,
+                    output: Value { ty: node.ty.clone(), buffer: mutated.unwrap_or(BufferRef::Unused) },
+                    guard,
+                    node: id,
+                    build: self,
+                };
+                op.lower(&mut lowering)?;
+                let buffer = lowering.output.buffer;
+                let info = NodeInfo {
+                    id,
+                    op: op_name,
+                    site: node.site,
+                    gradient: node.gradient,
+                    ty: node.ty.clone(),
+                    buffer,
+                    cost,
+                };
+                self.nodes.push(info);
+                buffer
+            }
+        };
+        self.values.insert(id, Value { ty: node.ty.clone(), buffer });
+        Ok(())
+    }
+
+    fn finish(self, outputs: &[(String, NodeId)], graph: &Graph, options: CompileOptions) -> Result<Program> {
+        let last_step = self.steps.len();
+        let mut temps: Vec<Temp> = self.temps.iter().map(|&bytes| Temp { bytes, first: usize::MAX, last: 0 }).collect();
+        for (i, step) in self.steps.iter().enumerate() {
+            for buffer in &step.buffers {
+                if let BufferRef::Temp(t) = buffer {
+                    let temp = &mut temps[*t as usize];
+                    temp.first = temp.first.min(i);
+                    temp.last = temp.last.max(i);
+                }
+            }
+        }
+        let mut ports = Vec::new();
+        for (name, id) in outputs {
+            let value = &self.values[id];
+            if let BufferRef::Temp(t) = value.buffer {
+                temps[t as usize].last = last_step;
+            }
+            let name = if name.is_empty() { graph.describe(*id) } else { name.clone() };
+            ports.push(Port { name, ty: value.ty.clone(), buffer: value.buffer });
+        }
+        for temp in &mut temps {
+            temp.first = temp.first.min(temp.last);
+        }
+        let plan = if options.keep_values { Plan::without_reuse(&temps) } else { Plan::greedy_by_size(&temps) };
+        Ok(Program {
+            kernels: self.kernels,
+            steps: self.steps,
+            inputs: self.inputs,
+            states: self.states,
+            constants: self.constants,
+            outputs: ports,
+            temps,
+            plan,
+            nodes: self.nodes,
+        })
+    }
+
+    fn temp(&mut self, bytes: u64) -> BufferRef {
+        self.temps.push(bytes.max(4));
+        BufferRef::Temp(self.temps.len() as u32 - 1)
+    }
+}
+
+/// What [`Operator::lower`](crate::ops::Operator::lower) emits dispatches through.
+pub struct Lowering<'a> {
+    inputs: Vec<Value>,
+    output: Value,
+    guard: Option<BufferRef>,
+    node: NodeId,
+    build: &'a mut (dyn Emit + 'a),
+}
+
+/// The part of [`Build`] a [`Lowering`] uses; a trait so that its lifetime stays out of operators' signatures.
+trait Emit {
+    fn target(&self) -> &Target;
+    fn temp(&mut self, bytes: u64) -> BufferRef;
+    fn constant(&mut self, data: TensorData) -> BufferRef;
+    fn push(&mut self, kernel: Arc<Kernel>, step: Step);
+}
+
+impl Emit for Build<'_> {
+    fn target(&self) -> &Target {
+        self.target
+    }
+
+    fn temp(&mut self, bytes: u64) -> BufferRef {
+        Build::temp(self, bytes)
+    }
+
+    fn constant(&mut self, data: TensorData) -> BufferRef {
+        let known = self.constants.iter().position(|c| *c == data);
+        let index = known.unwrap_or_else(|| {
+            self.constants.push(data);
+            self.constants.len() - 1
+        });
+        BufferRef::Constant(index as u32)
+    }
+
+    fn push(&mut self, kernel: Arc<Kernel>, mut step: Step) {
+        let known = self.kernels.iter().position(|k| Arc::ptr_eq(k, &kernel));
+        step.kernel = known.unwrap_or_else(|| {
+            self.kernels.push(kernel);
+            self.kernels.len() - 1
+        });
+        self.steps.push(step);
+    }
+}
+
+impl Lowering<'_> {
+    /// Operand `i`.
+    pub fn input(&self, i: usize) -> Value {
+        self.inputs[i].clone()
+    }
+
+    /// The type of operand `i`.
+    pub fn input_ty(&self, i: usize) -> &TensorType {
+        &self.inputs[i].ty
+    }
+
+    /// How many operands there are.
+    pub fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// The result's type.
+    pub fn output_ty(&self) -> &TensorType {
+        &self.output.ty
+    }
+
+    /// The result's buffer; of an operator that changes state, that state's.
+    pub fn output(&mut self) -> BufferRef {
+        if self.output.buffer == BufferRef::Unused {
+            self.output.buffer = self.build.temp(self.output.ty.bytes());
+        }
+        self.output.buffer
+    }
+
+    /// Makes the result share operand `i`'s buffer, without a dispatch.
+    pub fn alias(&mut self, i: usize) {
+        self.output.buffer = self.inputs[i].buffer;
+    }
+
+    /// A buffer of `elements` words that lives only inside this operator.
+    pub fn scratch(&mut self, elements: usize) -> BufferRef {
+        self.build.temp((elements * DType::F32.bytes()) as u64)
+    }
+
+    /// A buffer with fixed contents.
+    pub fn constant(&mut self, data: TensorData) -> BufferRef {
+        self.build.constant(data)
+    }
+
+    /// The scalar that must be finite for a state change to happen, or a buffer holding 0.
+    pub fn guard(&mut self) -> BufferRef {
+        self.guard.unwrap_or_else(|| self.build.constant(TensorData::f32([1], &[0.0]).expect("one value")))
+    }
+
+    /// The adapter's limits and class.
+    pub fn target(&self) -> &Target {
+        self.build.target()
+    }
+
+    /// Starts a dispatch of `shader`.
+    pub fn dispatch<'s>(&'s mut self, shader: &'s Shader) -> Dispatch<'s> {
+        Dispatch {
+            node: self.node,
+            build: &mut *self.build,
+            shader,
+            defines: Vec::new(),
+            buffers: Vec::new(),
+            params: Vec::new(),
+        }
+    }
+}
+
+/// A dispatch being described; ends with [`Dispatch::threads`] or [`Dispatch::groups`].
+pub struct Dispatch<'s> {
+    node: NodeId,
+    build: &'s mut (dyn Emit + 's),
+    shader: &'s Shader,
+    defines: Vec<(&'static str, Define)>,
+    buffers: Vec<(&'static str, BufferRef)>,
+    params: Vec<(&'static str, Define)>,
+}
+
+impl Dispatch<'_> {
+    /// A constant of the prelude.
+    pub fn define(mut self, name: &'static str, value: impl Into<Define>) -> Self {
+        self.defines.push((name, value.into()));
+        self
+    }
+
+    /// The buffer for the binding called `name`.
+    pub fn bind(mut self, name: &'static str, buffer: BufferRef) -> Self {
+        self.buffers.push((name, buffer));
+        self
+    }
+
+    /// A binding that this variant declares but does not read.
+    pub fn unused(self, name: &'static str) -> Self {
+        self.bind(name, BufferRef::Unused)
+    }
+
+    /// A member of the uniform struct.
+    pub fn param(mut self, name: &'static str, value: impl Into<Define>) -> Self {
+        self.params.push((name, value.into()));
+        self
+    }
+
+    /// Emits the dispatch with at least `n` invocations along x. Past the adapter's limit the grid folds into y: such
+    /// kernels take their index from `flat_index` of `common/index.wgsl`.
+    pub fn threads(self, n: usize) -> Result<()> {
+        let kernel = Kernel::new(self.shader, &self.defines)?;
+        let groups = n.div_ceil(kernel.workgroup_size[0] as usize).max(1);
+        let max = self.build.target().max_groups as usize;
+        let grid = if groups <= max { [groups, 1, 1] } else { [max, groups.div_ceil(max), 1] };
+        self.emit(kernel, grid)
+    }
+
+    /// Emits the dispatch with this many workgroups.
+    pub fn groups(self, groups: [usize; 3]) -> Result<()> {
+        let kernel = Kernel::new(self.shader, &self.defines)?;
+        self.emit(kernel, groups)
+    }
+
+    fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {
+        let fail = |message: String| Error::Shader { shader: self.shader.name.to_string(), message };
+        let target = self.build.target();
+        let limits: [(&'static str, u64, u64); 4] = [
+            ("workgroups a dimension", *groups.iter().max().unwrap_or(&1) as u64, target.max_groups.into()),
+            ("storage buffers", kernel.bindings.len() as u64, target.max_storage_buffers.into()),
+            ("bytes of workgroup memory", kernel.workgroup_bytes.into(), target.max_workgroup_bytes.into()),
+            (
+                "invocations a workgroup",
+                kernel.workgroup_size.iter().map(|&n| u64::from(n)).product(),
+                target.max_invocations.into(),
+            ),
+        ];
+        for (what, needs, has) in limits {
+            if needs > has {
+                return Err(Error::KernelLimit { kernel: self.shader.name.to_string(), what, needs, has });
+            }
+        }
+        let mut buffers = Vec::new();
+        for binding in &kernel.bindings {
+            let bound = self.buffers.iter().find(|(name, _)| *name == binding.name);
+            let (_, buffer) = bound.ok_or_else(|| fail(format!("nothing bound to `{}`", binding.name)))?;
+            buffers.push(*buffer);
+        }
+        if let Some((name, _)) = self.buffers.iter().find(|(name, _)| kernel.binding(name).is_none()) {
+            return Err(fail(format!("declares no binding `{name}`")));
+        }
+        for (i, a) in buffers.iter().enumerate().filter(|(_, b)| **b != BufferRef::Unused) {
+            for (j, b) in buffers.iter().enumerate().skip(i + 1) {
+                let written = kernel.bindings[i].access == Access::Write || kernel.bindings[j].access == Access::Write;
+                if a == b && written {
+                    let names = (&kernel.bindings[i].name, &kernel.bindings[j].name);
+                    return Err(fail(format!("`{}` and `{}` are one buffer and one is written", names.0, names.1)));
+                }
+            }
+        }
+        let mut params = vec![0u8; kernel.params_size as usize];
+        for member in kernel.params.iter().filter(|m| !m.name.starts_with('_')) {
+            let given = self.params.iter().find(|(name, _)| *name == member.name);
+            let (_, value) = given.ok_or_else(|| fail(format!("parameter `{}` not given", member.name)))?;
+            let bytes = match (member.scalar, *value) {
+                (Scalar::U32, Define::U32(v)) => v.to_ne_bytes(),
+                (Scalar::I32, Define::U32(v)) => (v as i32).to_ne_bytes(),
+                (Scalar::F32, Define::F32(v)) => v.to_ne_bytes(),
+                (want, got) => return Err(fail(format!("parameter `{}` is {want:?}, given {got:?}", member.name))),
+            };
+            params[member.offset as usize..][..4].copy_from_slice(&bytes);
+        }
+        if let Some((name, _)) = self.params.iter().find(|(name, _)| !kernel.params.iter().any(|m| m.name == *name)) {
+            return Err(fail(format!("declares no parameter `{name}`")));
+        }
+        let groups = groups.map(|n| n.max(1) as u32);
+        self.build.push(kernel, Step { kernel: 0, buffers, params, groups, node: self.node });
+        Ok(())
+    }
+}

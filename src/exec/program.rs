@@ -1,0 +1,172 @@
+//! The program: everything a device needs to replay a graph, as data that can be printed and compared.
+
+use std::fmt::{self, Write};
+use std::sync::Arc;
+
+use super::kernel::{Access, Kernel};
+use super::plan::Plan;
+use crate::error::Site;
+use crate::graph::{NodeId, StateDef, TensorData};
+use crate::ops::Cost;
+use crate::shape::TensorType;
+
+/// Which buffer a step uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum BufferRef {
+    /// An uploaded tensor.
+    Input(u32),
+    /// Named state.
+    State(u32),
+    /// Data fixed when recorded.
+    Constant(u32),
+    /// A value inside the run; planning gives it a slot.
+    Temp(u32),
+    /// A declared binding the variant does not read.
+    Unused,
+}
+
+/// One dispatch.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// Index into [`Program::kernels`].
+    pub kernel: usize,
+    /// A buffer for each of the kernel's bindings, in order.
+    pub buffers: Vec<BufferRef>,
+    /// The uniform struct.
+    pub params: Vec<u8>,
+    /// Workgroups.
+    pub groups: [u32; 3],
+    /// The node it computes, or helps to.
+    pub node: NodeId,
+}
+
+/// A tensor that a program takes, keeps or gives.
+#[derive(Debug, Clone)]
+pub struct Port {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub ty: TensorType,
+    /// Where it lives.
+    pub buffer: BufferRef,
+}
+
+/// What a step's node was, for messages and traces.
+#[derive(Debug, Clone)]
+pub struct NodeInfo {
+    /// The node.
+    pub id: NodeId,
+    /// The operator.
+    pub op: &'static str,
+    /// The line that recorded it.
+    pub site: Site,
+    /// Whether it belongs to the backward pass.
+    pub gradient: bool,
+    /// The result's type.
+    pub ty: TensorType,
+    /// Where the result is.
+    pub buffer: BufferRef,
+    /// What it costs.
+    pub cost: Cost,
+}
+
+/// A value inside a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Temp {
+    /// Its size.
+    pub bytes: u64,
+    /// The first step that uses it.
+    pub first: usize,
+    /// The last step that uses it.
+    pub last: usize,
+}
+
+/// Dispatches, buffers and the plan of memory: replayed every run with only the inputs uploaded.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// The distinct kernels.
+    pub kernels: Vec<Arc<Kernel>>,
+    /// The dispatches, in order.
+    pub steps: Vec<Step>,
+    /// Uploaded at every run.
+    pub inputs: Vec<Port>,
+    /// Named state, with how it begins.
+    pub states: Vec<StateDef>,
+    /// Data fixed when recorded.
+    pub constants: Vec<TensorData>,
+    /// Read back after a run.
+    pub outputs: Vec<Port>,
+    /// Values inside the run.
+    pub temps: Vec<Temp>,
+    /// Which slot each value has.
+    pub plan: Plan,
+    /// The nodes that steps compute, ascending.
+    pub nodes: Vec<NodeInfo>,
+}
+
+impl Program {
+    /// The node a step belongs to.
+    pub fn node(&self, id: NodeId) -> Option<&NodeInfo> {
+        self.nodes.iter().find(|n| n.id == id)
+    }
+
+    /// Total arithmetic and traffic of all nodes.
+    pub fn cost(&self) -> Cost {
+        self.nodes
+            .iter()
+            .fold(Cost::default(), |sum, n| Cost { flops: sum.flops + n.cost.flops, bytes: sum.bytes + n.cost.bytes })
+    }
+
+    /// Every dispatch with its kernel, buffers and groups, every slot and every byte, as text.
+    pub fn dump(&self) -> String {
+        let mut out = String::new();
+        self.write_dump(&mut out).expect("writing to a string");
+        out
+    }
+
+    fn write_dump(&self, out: &mut String) -> fmt::Result {
+        let memory = self.plan.report(self);
+        writeln!(
+            out,
+            "{} dispatches, {} kernels, {:.3} GFLOP",
+            self.steps.len(),
+            self.kernels.len(),
+            self.cost().flops as f64 * 1e-9
+        )?;
+        writeln!(out, "{memory}")?;
+        for port in &self.inputs {
+            writeln!(out, "input   {:<28} {}", port.name, port.ty)?;
+        }
+        for state in &self.states {
+            writeln!(out, "state   {:<28} {}{}", state.name, state.ty, if state.trainable { "" } else { " (fixed)" })?;
+        }
+        for (i, step) in self.steps.iter().enumerate() {
+            let kernel = &self.kernels[step.kernel];
+            let info = self.node(step.node);
+            let (op, direction, site) = match info {
+                Some(n) => (n.op, if n.gradient { "bwd" } else { "fwd" }, n.site.to_string()),
+                None => ("?", "", String::new()),
+            };
+            write!(out, "{i:4} %{:<4} {direction} {op:<16} {:<28} {:?}", step.node.0, kernel.shader, step.groups)?;
+            for (binding, &buffer) in kernel.bindings.iter().zip(&step.buffers) {
+                let mark = if binding.access == Access::Write { "=" } else { ":" };
+                write!(out, " {}{mark}{}", binding.name, self.describe(buffer))?;
+            }
+            writeln!(out, "  {site}")?;
+        }
+        for port in &self.outputs {
+            writeln!(out, "output  {:<28} {} in {}", port.name, port.ty, self.describe(port.buffer))?;
+        }
+        Ok(())
+    }
+
+    fn describe(&self, buffer: BufferRef) -> String {
+        match buffer {
+            BufferRef::Input(i) => self.inputs[i as usize].name.clone(),
+            BufferRef::State(i) => self.states[i as usize].name.clone(),
+            BufferRef::Constant(i) => format!("const{i}"),
+            BufferRef::Temp(i) => format!("slot{}({}B)", self.plan.slot_of[i as usize], self.temps[i as usize].bytes),
+            BufferRef::Unused => "-".into(),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What lowering needs to know of the adapter, as plain numbers.
+
+/// The kinds of adapter that want different tile shapes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AdapterClass {
+    /// A CPU that emulates a GPU: few wide lanes, no cost model of a GPU applies.
+    Software,
+    /// A GPU.
+    Hardware,
+}
+
+/// Limits and class of the adapter a program is made for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Software or hardware.
+    pub class: AdapterClass,
+    /// The largest range of a storage buffer that can be bound, bytes.
+    pub max_binding_bytes: u64,
+    /// The largest number of workgroups in one dimension.
+    pub max_groups: u32,
+    /// Storage buffers a kernel may bind.
+    pub max_storage_buffers: u32,
+    /// Workgroup memory, bytes.
+    pub max_workgroup_bytes: u32,
+    /// Invocations in a workgroup.
+    pub max_invocations: u32,
+    /// Alignment of uniform ranges, bytes.
+    pub uniform_alignment: u32,
+}
+
+impl Target {
+    /// The limits every WebGPU device has.
+    pub const fn webgpu_defaults() -> Self {
+        Target {
+            class: AdapterClass::Hardware,
+            max_binding_bytes: 128 << 20,
+            max_groups: 65_535,
+            max_storage_buffers: 8,
+            max_workgroup_bytes: 16 << 10,
+            max_invocations: 256,
+            uniform_alignment: 256,
+        }
+    }
+
+    /// A workgroup size for kernels whose invocations do not talk to each other: the SIMD width of a software
+    /// adapter (8 lanes of f32 in AVX2), two subgroups of the widest hardware otherwise.
+    pub fn lanes(&self) -> u32 {
+        match self.class {
+            AdapterClass::Software => 8,
+            AdapterClass::Hardware => 64,
+        }
+    }
+}

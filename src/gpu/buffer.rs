@@ -1,0 +1,119 @@
+//! Device buffers that count themselves, and host data on its way to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::shape::DType;
+
+/// Bytes allocated on the device now and at most.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    now: AtomicU64,
+    peak: AtomicU64,
+}
+
+impl Meter {
+    pub(super) fn now(&self) -> u64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn reset_peak(&self) {
+        self.peak.store(self.now(), Ordering::Relaxed);
+    }
+}
+
+/// A device buffer; its bytes are counted while it lives.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    pub(super) raw: wgpu::Buffer,
+    bytes: u64,
+    meter: Arc<Meter>,
+}
+
+impl Buffer {
+    pub(super) fn new(raw: wgpu::Buffer, meter: &Arc<Meter>) -> Self {
+        let bytes = raw.size();
+        let now = meter.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        meter.peak.fetch_max(now, Ordering::Relaxed);
+        Buffer { raw, bytes, meter: meter.clone() }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.meter.now.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Host data for an input: f32 or u32 elements.
+#[derive(Debug, Clone, Copy)]
+pub enum Data<'a> {
+    /// f32 elements.
+    F32(&'a [f32]),
+    /// u32 elements.
+    U32(&'a [u32]),
+}
+
+impl Data<'_> {
+    /// The element type.
+    pub fn dtype(&self) -> DType {
+        match self {
+            Data::F32(_) => DType::F32,
+            Data::U32(_) => DType::U32,
+        }
+    }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Data::F32(v) => v.len(),
+            Data::U32(v) => v.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Data::F32(v) => bytemuck::cast_slice(v),
+            Data::U32(v) => bytemuck::cast_slice(v),
+        }
+    }
+}
+
+impl<'a> From<&'a [f32]> for Data<'a> {
+    fn from(v: &'a [f32]) -> Self {
+        Data::F32(v)
+    }
+}
+
+impl<'a> From<&'a Vec<f32>> for Data<'a> {
+    fn from(v: &'a Vec<f32>) -> Self {
+        Data::F32(v)
+    }
+}
+
+impl<'a, const N: usize> From<&'a [f32; N]> for Data<'a> {
+    fn from(v: &'a [f32; N]) -> Self {
+        Data::F32(v)
+    }
+}
+
+impl<'a> From<&'a [u32]> for Data<'a> {
+    fn from(v: &'a [u32]) -> Self {
+        Data::U32(v)
+    }
+}
+
+impl<'a> From<&'a Vec<u32>> for Data<'a> {
+    fn from(v: &'a Vec<u32>) -> Self {
+        Data::U32(v)
+    }
+}

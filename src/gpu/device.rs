@@ -1,0 +1,445 @@
+//! Finding an adapter, opening a device, and turning wgpu's errors into ours.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use super::buffer::{Buffer, Meter};
+use super::executable::Executable;
+use super::pipeline::{Checks, Pipelines};
+use super::states::States;
+use crate::error::{Error, Result};
+use crate::exec::{AdapterClass, CompileOptions, Program, Target, compile};
+use crate::graph::{Recorder, Var};
+
+/// How to open a [`Gpu`].
+#[derive(Debug, Clone, Default)]
+pub struct GpuOptions {
+    /// Part of an adapter's name, or its index in [`adapters`]; otherwise the environment variable `KNUCKLE_ADAPTER`,
+    /// otherwise the best: discrete before integrated before software.
+    pub adapter: Option<String>,
+    /// Ask only for what every WebGPU device has, however much the adapter offers.
+    pub webgpu_defaults: bool,
+    /// Whether the driver's shaders are compiled with bounds checks.
+    pub checks: Checks,
+}
+
+/// An adapter as a person would want it described.
+#[derive(Debug, Clone)]
+pub struct AdapterReport {
+    /// Its position in [`adapters`].
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Vulkan, Metal or DX12.
+    pub backend: String,
+    /// Discrete GPU, integrated GPU, virtual GPU, CPU or other.
+    pub kind: String,
+    /// The driver and its version.
+    pub driver: String,
+    /// Optional features knuckle can use that it has.
+    pub features: Vec<String>,
+}
+
+impl fmt::Display for AdapterReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {}, {})", self.name, self.kind, self.backend, self.driver)
+    }
+}
+
+/// Silences a message that Mesa's device-select layer prints on machines without a display. Call it first thing in
+/// `main`, if at all: changing the environment is unsound once other threads read it.
+pub fn prepare_environment() {
+    if std::env::var_os("NODEVICE_SELECT").is_none() {
+        // SAFETY: documented to be called before any other thread exists.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("NODEVICE_SELECT", "1");
+        }
+    }
+}
+
+fn instance() -> wgpu::Instance {
+    let descriptor = wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::PRIMARY,
+        flags: wgpu::InstanceFlags::empty(),
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    };
+    wgpu::Instance::new(descriptor)
+}
+
+async fn enumerate() -> Vec<wgpu::Adapter> {
+    let mut adapters = instance().enumerate_adapters(wgpu::Backends::PRIMARY).await;
+    adapters.sort_by_key(|a| match a.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    adapters
+}
+
+fn report(index: usize, adapter: &wgpu::Adapter) -> AdapterReport {
+    let info = adapter.get_info();
+    let features = (adapter.features() & useful_features()).iter_names().map(|(name, _)| name.to_string()).collect();
+    AdapterReport {
+        index,
+        name: info.name,
+        backend: info.backend.to_string(),
+        kind: format!("{:?}", info.device_type),
+        driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
+        features,
+    }
+}
+
+/// Every adapter of this machine, best first.
+pub fn adapters() -> Vec<AdapterReport> {
+    pollster::block_on(enumerate()).iter().enumerate().map(|(i, a)| report(i, a)).collect()
+}
+
+fn useful_features() -> wgpu::Features {
+    wgpu::Features::TIMESTAMP_QUERY
+        | wgpu::Features::SHADER_F16
+        | wgpu::Features::SUBGROUP
+        | wgpu::Features::PIPELINE_CACHE
+        | wgpu::Features::SHADER_FLOAT32_ATOMIC
+}
+
+/// The first error the device reported outside an error scope, and whether it is lost.
+#[derive(Debug, Default)]
+struct Faults {
+    lost: Option<String>,
+    error: Option<Error>,
+}
+
+pub(super) struct Shared {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) pipelines: Pipelines,
+    pub(super) meter: Arc<Meter>,
+    target: Target,
+    report: AdapterReport,
+    faults: Arc<Mutex<Faults>>,
+}
+
+/// An open device. Cheap to clone; clones share pipelines.
+#[derive(Clone)]
+pub struct Gpu {
+    pub(super) shared: Arc<Shared>,
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gpu({})", self.shared.report)
+    }
+}
+
+impl Gpu {
+    /// Opens the best adapter, or the one `KNUCKLE_ADAPTER` names (part of its name, or its index).
+    pub fn new() -> Result<Gpu> {
+        Self::open(&GpuOptions::default())
+    }
+
+    /// Opens an adapter.
+    pub fn open(options: &GpuOptions) -> Result<Gpu> {
+        pollster::block_on(Self::open_async(options))
+    }
+
+    /// Opens an adapter without blocking.
+    pub async fn open_async(options: &GpuOptions) -> Result<Gpu> {
+        let adapters = enumerate().await;
+        let wanted = options.adapter.clone().or_else(|| std::env::var("KNUCKLE_ADAPTER").ok());
+        let position = match &wanted {
+            None => (!adapters.is_empty()).then_some(0),
+            Some(text) => match text.parse::<usize>() {
+                Ok(index) => (index < adapters.len()).then_some(index),
+                Err(_) => {
+                    let text = text.to_lowercase();
+                    adapters.iter().position(|a| a.get_info().name.to_lowercase().contains(&text))
+                }
+            },
+        };
+        let Some(position) = position else {
+            let names: Vec<String> = adapters.iter().map(|a| a.get_info().name).collect();
+            return Err(Error::NoAdapter {
+                wanted: wanted.map_or_else(|| "answers".into(), |w| format!("matches `{w}`")),
+                found: if names.is_empty() { "none".into() } else { names.join(", ") },
+            });
+        };
+        let adapter = &adapters[position];
+        let (features, limits) = match options.webgpu_defaults {
+            true => (wgpu::Features::empty(), wgpu::Limits::default()),
+            false => (adapter.features() & useful_features(), adapter.limits()),
+        };
+        let descriptor = wgpu::DeviceDescriptor {
+            label: Some("knuckle"),
+            required_features: features,
+            required_limits: limits,
+            ..Default::default()
+        };
+        let (device, queue) = adapter
+            .request_device(&descriptor)
+            .await
+            .map_err(|e| Error::Gpu(format!("{}: {e}", adapter.get_info().name)))?;
+        Self::build(report(position, adapter), device, queue, options.checks)
+    }
+
+    /// Uses a device the application already has.
+    pub fn from_device(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Gpu> {
+        Self::build(report(0, adapter), device, queue, Checks::default())
+    }
+
+    fn build(report: AdapterReport, device: wgpu::Device, queue: wgpu::Queue, checks: Checks) -> Result<Gpu> {
+        let limits = device.limits();
+        let need = Target::webgpu_defaults();
+        let required: [(&'static str, u64, u64); 4] = [
+            ("storage buffers a stage", limits.max_storage_buffers_per_shader_stage.into(), 8),
+            ("invocations a workgroup", limits.max_compute_invocations_per_workgroup.into(), 64),
+            ("bytes of workgroup memory", limits.max_compute_workgroup_storage_size.into(), 16 << 10),
+            ("workgroups a dimension", limits.max_compute_workgroups_per_dimension.into(), need.max_groups.into()),
+        ];
+        for (what, has, needs) in required {
+            if has < needs {
+                return Err(Error::AdapterLimit { adapter: report.name, what, needs, has });
+            }
+        }
+        let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
+        let target = Target {
+            class: if software { AdapterClass::Software } else { AdapterClass::Hardware },
+            max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
+            max_groups: limits.max_compute_workgroups_per_dimension,
+            max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+            max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
+            max_invocations: limits.max_compute_invocations_per_workgroup,
+            uniform_alignment: limits.min_uniform_buffer_offset_alignment,
+        };
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let sink = faults.clone();
+        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+            log::error!("wgpu: {error}");
+            if let Ok(mut faults) = sink.lock() {
+                faults.error.get_or_insert(convert(error));
+            }
+        }));
+        let sink = faults.clone();
+        device.set_device_lost_callback(move |reason, message| {
+            // Dropping the last handle also "loses" a device; that is no news.
+            if let (wgpu::DeviceLostReason::Unknown, Ok(mut faults)) = (reason, sink.lock()) {
+                log::error!("device lost: {message}");
+                faults.lost.get_or_insert(message);
+            }
+        });
+        log::info!("using {report}");
+        let pipelines = Pipelines::new(checks);
+        let meter = Arc::default();
+        Ok(Gpu { shared: Arc::new(Shared { device, queue, pipelines, meter, target, report, faults }) })
+    }
+
+    /// The adapter in use.
+    pub fn adapter(&self) -> &AdapterReport {
+        &self.shared.report
+    }
+
+    /// The adapter's limits and class, for [`compile`](crate::exec::compile).
+    pub fn target(&self) -> &Target {
+        &self.shared.target
+    }
+
+    /// Bytes of device memory allocated now through this device, and the most at any time.
+    pub fn memory(&self) -> (u64, u64) {
+        (self.shared.meter.now(), self.shared.meter.peak())
+    }
+
+    /// Forgets the peak of [`Gpu::memory`].
+    pub fn reset_peak_memory(&self) {
+        self.shared.meter.reset_peak();
+    }
+
+    /// Whether dispatches can be timed on the device itself.
+    pub fn has_timestamps(&self) -> bool {
+        self.shared.device.features().contains(wgpu::Features::TIMESTAMP_QUERY)
+    }
+
+    /// Compiles what `outputs` need and every state change recorded, with state of its own.
+    pub fn compile<'r>(&self, recorder: &'r Recorder, outputs: impl AsRef<[Var<'r>]>) -> Result<Executable> {
+        self.compile_with(recorder, outputs, &States::new(self))
+    }
+
+    /// As [`Gpu::compile`], sharing named state with other programs.
+    pub fn compile_with<'r>(
+        &self,
+        recorder: &'r Recorder,
+        outputs: impl AsRef<[Var<'r>]>,
+        states: &States,
+    ) -> Result<Executable> {
+        let options = CompileOptions { effects: true, keep_values: false };
+        self.load(self.lower(recorder, outputs.as_ref(), options)?, states)
+    }
+
+    /// As [`Gpu::compile_with`], with every value kept in a buffer of its own and no state changed: for
+    /// [`Executable::first_non_finite`] and for looking at values inside a run.
+    pub fn compile_debug<'r>(
+        &self,
+        recorder: &'r Recorder,
+        outputs: impl AsRef<[Var<'r>]>,
+        states: &States,
+    ) -> Result<Executable> {
+        let options = CompileOptions { effects: false, keep_values: true };
+        self.load(self.lower(recorder, outputs.as_ref(), options)?, states)
+    }
+
+    fn lower(&self, recorder: &Recorder, outputs: &[Var<'_>], options: CompileOptions) -> Result<Program> {
+        let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+        recorder.with_graph(|graph| compile(graph, &outputs, &self.shared.target, options))
+    }
+
+    /// Makes a program's buffers and pipelines.
+    pub fn load(&self, program: Program, states: &States) -> Result<Executable> {
+        Executable::new(self, program, states)
+    }
+
+    /// Runs `body` and turns any wgpu error it causes into ours.
+    pub(super) fn scoped<T>(&self, body: impl FnOnce() -> Result<T>) -> Result<T> {
+        let device = &self.shared.device;
+        let memory = device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
+        let validation = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let value = body();
+        let errors = [internal.pop().into_boxed(), validation.pop().into_boxed(), memory.pop().into_boxed()];
+        for error in errors {
+            if let Some(error) = pollster::block_on(error) {
+                return Err(convert(error));
+            }
+        }
+        self.check()?;
+        value
+    }
+
+    /// The error, if the device was lost or reported one outside a scope.
+    pub(super) fn check(&self) -> Result<()> {
+        let mut faults = self.shared.faults.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(message) = &faults.lost {
+            return Err(Error::DeviceLost(message.clone()));
+        }
+        faults.error.take().map_or(Ok(()), Err)
+    }
+
+    pub(super) fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Arc<Buffer> {
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.max(16).next_multiple_of(16),
+            usage,
+            mapped_at_creation: false,
+        };
+        Arc::new(Buffer::new(self.shared.device.create_buffer(&descriptor), &self.shared.meter))
+    }
+
+    pub(super) fn storage(&self, label: &str, bytes: u64) -> Arc<Buffer> {
+        use wgpu::BufferUsages as U;
+        self.buffer(label, bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)
+    }
+
+    /// Waits until the device has done all that was submitted.
+    pub fn wait(&self) -> Result<()> {
+        let polled = self.shared.device.poll(wgpu::PollType::wait_indefinitely());
+        self.check()?;
+        polled.map(|_| ()).map_err(|e| Error::Gpu(e.to_string()))
+    }
+
+    /// Copies of the beginnings of device buffers.
+    pub(super) async fn read(&self, sources: &[(&wgpu::Buffer, u64)]) -> Result<Vec<Vec<u8>>> {
+        let total: u64 = sources.iter().map(|(_, bytes)| bytes).sum();
+        let staging = self.buffer("read-back", total, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
+        let mut encoder = self.shared.device.create_command_encoder(&Default::default());
+        let mut offset = 0;
+        for (buffer, bytes) in sources.iter().filter(|(_, bytes)| *bytes > 0) {
+            encoder.copy_buffer_to_buffer(buffer, 0, &staging.raw, offset, Some(*bytes));
+            offset += bytes;
+        }
+        self.shared.queue.submit([encoder.finish()]);
+        self.map(&staging.raw, sources.iter().map(|(_, bytes)| *bytes)).await
+    }
+
+    /// Waits for a mappable buffer and splits it into pieces of the given sizes.
+    pub(super) async fn map(
+        &self,
+        staging: &wgpu::Buffer,
+        sizes: impl IntoIterator<Item = u64>,
+    ) -> Result<Vec<Vec<u8>>> {
+        let (done, wait) = Signal::pair();
+        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| done.set(result.is_ok()));
+        self.wait()?;
+        if !wait.await {
+            self.check()?;
+            return Err(Error::Gpu("mapping the read-back buffer failed".into()));
+        }
+        let view = staging.slice(..).get_mapped_range().map_err(|e| Error::Gpu(e.to_string()))?;
+        let mut offset = 0usize;
+        let pieces = sizes.into_iter().map(|bytes| {
+            let piece = view[offset..offset + bytes as usize].to_vec();
+            offset += bytes as usize;
+            piece
+        });
+        let pieces = pieces.collect();
+        drop(view);
+        staging.unmap();
+        Ok(pieces)
+    }
+}
+
+fn convert(error: wgpu::Error) -> Error {
+    match error {
+        wgpu::Error::OutOfMemory { source } => Error::OutOfMemory(source.to_string()),
+        wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
+            Error::Gpu(description)
+        }
+    }
+}
+
+/// Boxes a future so that several kinds fit one array.
+trait IntoBoxed: Future + Sized {
+    fn into_boxed<'a>(self) -> std::pin::Pin<Box<dyn Future<Output = Self::Output> + 'a>>
+    where
+        Self: 'a,
+    {
+        Box::pin(self)
+    }
+}
+
+impl<F: Future> IntoBoxed for F {}
+
+/// A one-shot flag that a callback sets and a future waits for.
+#[derive(Default)]
+struct Signal(Mutex<(Option<bool>, Option<std::task::Waker>)>);
+
+struct SignalWait(Arc<Signal>);
+
+impl Signal {
+    fn pair() -> (Arc<Signal>, SignalWait) {
+        let signal = Arc::new(Signal::default());
+        (signal.clone(), SignalWait(signal))
+    }
+
+    fn set(&self, value: bool) {
+        let mut state = self.0.lock().unwrap_or_else(|e| e.into_inner());
+        state.0 = Some(value);
+        if let Some(waker) = state.1.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Future for SignalWait {
+    type Output = bool;
+
+    fn poll(self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<bool> {
+        let mut state = self.0.0.lock().unwrap_or_else(|e| e.into_inner());
+        match state.0 {
+            Some(value) => std::task::Poll::Ready(value),
+            None => {
+                state.1 = Some(cx.waker().clone());
+                std::task::Poll::Pending
+            }
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! A program on a device: buffers, bind groups and pipelines made once, replayed with one submission a run.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::buffer::{Buffer, Data};
+use super::device::Gpu;
+use super::pipeline::Pipeline;
+use super::states::States;
+use crate::error::{Error, Result};
+use crate::exec::{BufferRef, NodeInfo, Program};
+use crate::graph::NodeId;
+use crate::shape::{DType, TensorType};
+
+/// A compiled program with its buffers.
+pub struct Executable {
+    gpu: Gpu,
+    program: Program,
+    states: States,
+    buffers: Buffers,
+    pipelines: Vec<Arc<Pipeline>>,
+    bind_groups: Vec<wgpu::BindGroup>,
+    staging: Arc<Buffer>,
+    output_bytes: Vec<u64>,
+}
+
+struct Buffers {
+    inputs: Vec<Arc<Buffer>>,
+    states: Vec<Arc<Buffer>>,
+    constants: Vec<Arc<Buffer>>,
+    slots: Vec<Arc<Buffer>>,
+    unused: Arc<Buffer>,
+}
+
+impl Buffers {
+    fn get(&self, program: &Program, buffer: BufferRef) -> &wgpu::Buffer {
+        let chosen = match buffer {
+            BufferRef::Input(i) => &self.inputs[i as usize],
+            BufferRef::State(i) => &self.states[i as usize],
+            BufferRef::Constant(i) => &self.constants[i as usize],
+            BufferRef::Temp(i) => &self.slots[program.plan.slot_of[i as usize]],
+            BufferRef::Unused => &self.unused,
+        };
+        &chosen.raw
+    }
+}
+
+/// What a run gave.
+#[derive(Debug, Clone)]
+pub struct Outputs {
+    tensors: Vec<(TensorType, Vec<u32>)>,
+}
+
+impl Outputs {
+    /// Output `i`, in the order they were asked for, as f32.
+    pub fn f32(&self, i: usize) -> &[f32] {
+        bytemuck::cast_slice(&self.tensors[i].1)
+    }
+
+    /// Output `i` as raw words.
+    pub fn u32(&self, i: usize) -> &[u32] {
+        &self.tensors[i].1
+    }
+
+    /// The only element of output `i`.
+    pub fn scalar(&self, i: usize) -> f32 {
+        self.f32(i)[0]
+    }
+
+    /// The type of output `i`.
+    pub fn ty(&self, i: usize) -> &TensorType {
+        &self.tensors[i].0
+    }
+
+    /// How many outputs there are.
+    pub fn len(&self) -> usize {
+        self.tensors.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.tensors.is_empty()
+    }
+}
+
+/// The time one dispatch took.
+#[derive(Debug, Clone, Copy)]
+pub struct StepTime {
+    /// Index into [`Program::steps`].
+    pub step: usize,
+    /// Milliseconds.
+    pub ms: f64,
+}
+
+/// The first value of a run that is NaN or infinite.
+#[derive(Debug, Clone)]
+pub struct NonFinite {
+    /// The node that produced it; `None` if an input or named state was so already.
+    pub node: Option<NodeInfo>,
+    /// A description for people.
+    pub what: String,
+}
+
+impl Executable {
+    pub(super) fn new(gpu: &Gpu, program: Program, states: &States) -> Result<Self> {
+        gpu.scoped(|| {
+            let device = &gpu.shared.device;
+            let state_buffers = program.states.iter().map(|def| states.buffer(def)).collect::<Result<Vec<_>>>()?;
+            let constants = program.constants.iter().map(|data| {
+                let buffer = gpu.storage("constant", data.bytes().len() as u64);
+                gpu.shared.queue.write_buffer(&buffer.raw, 0, data.bytes());
+                buffer
+            });
+            let buffers = Buffers {
+                inputs: program.inputs.iter().map(|p| gpu.storage(&p.name, p.ty.bytes())).collect(),
+                states: state_buffers,
+                constants: constants.collect(),
+                slots: program.plan.slots.iter().map(|&bytes| gpu.storage("slot", bytes)).collect(),
+                unused: gpu.storage("unused", 16),
+            };
+            // All uniform structs in one buffer, each at an aligned offset.
+            let align = |n: usize| n.next_multiple_of(gpu.target().uniform_alignment as usize);
+            let mut uniforms = Vec::new();
+            let mut offsets = Vec::new();
+            for step in &program.steps {
+                offsets.push(uniforms.len() as u64);
+                uniforms.extend_from_slice(&step.params);
+                uniforms.resize(align(uniforms.len()), 0);
+            }
+            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
+            let uniform_buffer = gpu.buffer("params", uniforms.len() as u64, usage);
+            gpu.shared.queue.write_buffer(&uniform_buffer.raw, 0, &uniforms);
+            let pipelines: Vec<_> = program.kernels.iter().map(|k| gpu.shared.pipelines.get(device, k)).collect();
+            let bind_groups = program.steps.iter().zip(&offsets).map(|(step, &offset)| {
+                let kernel = &program.kernels[step.kernel];
+                let storage =
+                    kernel.bindings.iter().zip(&step.buffers).map(|(binding, &buffer)| wgpu::BindGroupEntry {
+                        binding: binding.index,
+                        resource: buffers.get(&program, buffer).as_entire_binding(),
+                    });
+                let uniform = kernel.uniform.map(|binding| wgpu::BindGroupEntry {
+                    binding,
+                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &uniform_buffer.raw,
+                        offset,
+                        size: std::num::NonZero::new(step.params.len() as u64),
+                    }),
+                });
+                let entries: Vec<_> = storage.chain(uniform).collect();
+                let layout = &pipelines[step.kernel].layout;
+                let label = Some(kernel.shader);
+                device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries })
+            });
+            let bind_groups = bind_groups.collect();
+            let output_bytes: Vec<u64> = program.outputs.iter().map(|p| p.ty.bytes()).collect();
+            let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+            let staging = gpu.buffer("outputs", output_bytes.iter().sum(), usage);
+            Ok(Executable {
+                gpu: gpu.clone(),
+                states: states.clone(),
+                buffers,
+                pipelines,
+                bind_groups,
+                staging,
+                output_bytes,
+                program,
+            })
+        })
+    }
+
+    /// The program it runs.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// Every dispatch, slot and byte as text.
+    pub fn dump(&self) -> String {
+        self.program.dump()
+    }
+
+    /// The named state it reads and changes.
+    pub fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// Uploads inputs. Inputs not given keep what they had.
+    pub fn upload<'a, D: Into<Data<'a>>>(&mut self, inputs: impl IntoIterator<Item = (&'a str, D)>) -> Result<()> {
+        for (name, data) in inputs {
+            let data = data.into();
+            let Some(index) = self.program.inputs.iter().position(|p| p.name == name) else {
+                let known: Vec<&str> = self.program.inputs.iter().map(|p| p.name.as_str()).collect();
+                return Err(Error::Named {
+                    what: "input",
+                    name: name.into(),
+                    expected: format!("one of [{}]", known.join(", ")),
+                    got: "no such input".into(),
+                });
+            };
+            let ty = &self.program.inputs[index].ty;
+            if (data.dtype(), data.len()) != (ty.dtype, ty.shape.numel()) {
+                return Err(Error::Named {
+                    what: "input",
+                    name: name.into(),
+                    expected: format!("{} elements of {} for {ty}", ty.shape.numel(), ty.dtype),
+                    got: format!("{} of {}", data.len(), data.dtype()),
+                });
+            }
+            self.gpu.shared.queue.write_buffer(&self.buffers.inputs[index].raw, 0, data.bytes());
+        }
+        Ok(())
+    }
+
+    fn encode(&self, read_outputs: bool) -> wgpu::CommandBuffer {
+        let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
+        {
+            let mut pass = encoder.begin_compute_pass(&Default::default());
+            for (step, bind_group) in self.program.steps.iter().zip(&self.bind_groups) {
+                pass.set_pipeline(&self.pipelines[step.kernel].raw);
+                pass.set_bind_group(0, bind_group, &[]);
+                let [x, y, z] = step.groups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        if read_outputs {
+            let mut offset = 0;
+            for (port, &bytes) in self.program.outputs.iter().zip(&self.output_bytes) {
+                if bytes > 0 {
+                    let source = self.buffers.get(&self.program, port.buffer);
+                    encoder.copy_buffer_to_buffer(source, 0, &self.staging.raw, offset, Some(bytes));
+                    offset += bytes;
+                }
+            }
+        }
+        encoder.finish()
+    }
+
+    /// Uploads inputs and runs, without reading anything back: one submission.
+    pub fn submit<'a, D: Into<Data<'a>>>(&mut self, inputs: impl IntoIterator<Item = (&'a str, D)>) -> Result<()> {
+        self.upload(inputs)?;
+        self.gpu.shared.queue.submit([self.encode(false)]);
+        self.gpu.check()
+    }
+
+    /// Uploads inputs, runs, and reads the outputs back: one submission.
+    pub fn run<'a, D: Into<Data<'a>>>(&mut self, inputs: impl IntoIterator<Item = (&'a str, D)>) -> Result<Outputs> {
+        pollster::block_on(self.run_async(inputs))
+    }
+
+    /// [`Executable::run`] without blocking the caller's executor longer than the device needs.
+    pub async fn run_async<'a, D: Into<Data<'a>>>(
+        &mut self,
+        inputs: impl IntoIterator<Item = (&'a str, D)>,
+    ) -> Result<Outputs> {
+        self.upload(inputs)?;
+        self.gpu.shared.queue.submit([self.encode(true)]);
+        let pieces = self.gpu.map(&self.staging.raw, self.output_bytes.iter().copied()).await?;
+        let tensors = self.program.outputs.iter().zip(pieces);
+        let tensors = tensors.map(|(p, bytes)| (p.ty.clone(), bytemuck::pod_collect_to_vec(&bytes))).collect();
+        Ok(Outputs { tensors })
+    }
+
+    /// Runs each dispatch in a submission of its own and times it from submission to completion. Slower than a run and
+    /// coarser than device timestamps, but works on every adapter; inputs keep what they had.
+    pub fn profile(&mut self) -> Result<Vec<StepTime>> {
+        self.gpu.wait()?;
+        let mut times = Vec::new();
+        for (i, step) in self.program.steps.iter().enumerate() {
+            let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                pass.set_pipeline(&self.pipelines[step.kernel].raw);
+                pass.set_bind_group(0, &self.bind_groups[i], &[]);
+                let [x, y, z] = step.groups;
+                pass.dispatch_workgroups(x, y, z);
+            }
+            let commands = encoder.finish();
+            let start = Instant::now();
+            self.gpu.shared.queue.submit([commands]);
+            self.gpu.wait()?;
+            times.push(StepTime { step: i, ms: start.elapsed().as_secs_f64() * 1e3 });
+        }
+        Ok(times)
+    }
+
+    /// The value of a node after a run, if the program computes it. Only a program from
+    /// [`Gpu::compile_debug`] keeps every value; in others a later value may have taken its place.
+    pub fn value(&self, node: NodeId) -> Result<Option<Vec<f32>>> {
+        let Some(info) = self.program.node(node) else { return Ok(None) };
+        let buffer = self.buffers.get(&self.program, info.buffer);
+        let bytes = pollster::block_on(self.gpu.read(&[(buffer, info.ty.bytes())]))?;
+        Ok(bytes.into_iter().next().map(|b| bytemuck::pod_collect_to_vec(&b)))
+    }
+
+    /// After a run of a program from [`Gpu::compile_debug`]: the first NaN or infinity, in order of computation.
+    pub fn first_non_finite(&self) -> Result<Option<NonFinite>> {
+        let bad = |values: &[f32]| values.iter().position(|v| !v.is_finite());
+        let ports = self.program.inputs.iter().map(|p| (&p.name, &p.ty, p.buffer));
+        let states = self.program.states.iter().enumerate();
+        let states = states.map(|(i, s)| (&s.name, &s.ty, BufferRef::State(i as u32)));
+        for (name, ty, buffer) in ports.chain(states).filter(|(_, ty, _)| ty.dtype == DType::F32) {
+            let source = self.buffers.get(&self.program, buffer);
+            let bytes = pollster::block_on(self.gpu.read(&[(source, ty.bytes())]))?;
+            if let Some(i) = bad(&bytemuck::pod_collect_to_vec(&bytes[0])) {
+                return Ok(Some(NonFinite { node: None, what: format!("{name} {ty}, element {i}") }));
+            }
+        }
+        for info in self.program.nodes.iter().filter(|n| n.ty.dtype == DType::F32) {
+            let values = self.value(info.id)?.unwrap_or_default();
+            if let Some(i) = bad(&values) {
+                let direction = if info.gradient { "gradient of " } else { "" };
+                let what = format!("{direction}{} {}, element {i}, recorded at {}", info.op, info.ty, info.site);
+                return Ok(Some(NonFinite { node: Some(info.clone()), what }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl std::fmt::Debug for Executable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Executable({} dispatches on {:?})", self.program.steps.len(), self.gpu)
+    }
+}

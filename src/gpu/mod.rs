@@ -1,0 +1,13 @@
+//! The only room that names wgpu: device, pipelines, buffers, running programs.
+
+mod buffer;
+mod device;
+mod executable;
+mod pipeline;
+mod states;
+
+pub use buffer::Data;
+pub use device::{AdapterReport, Gpu, GpuOptions, adapters, prepare_environment};
+pub use executable::{Executable, NonFinite, Outputs, StepTime};
+pub use pipeline::Checks;
+pub use states::States;

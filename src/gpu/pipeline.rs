@@ -1,0 +1,95 @@
+//! Compute pipelines, compiled once for each kernel.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::exec::{Access, Kernel};
+
+/// Whether the driver's shaders check indices and bound loops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Checks {
+    /// No checks: for shaders that are tested. A bound on a loop over registers stops it being unrolled, which costs
+    /// more than half the speed of a convolution.
+    #[default]
+    Trusted,
+    /// wgpu's checks: indices clamped, loops bounded, division by zero defined.
+    Checked,
+}
+
+pub(super) struct Pipeline {
+    pub(super) raw: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+pub(super) struct Pipelines {
+    checks: Checks,
+    by_source: Mutex<HashMap<String, Arc<Pipeline>>>,
+}
+
+impl Pipelines {
+    pub(super) fn new(checks: Checks) -> Self {
+        Pipelines { checks, by_source: Mutex::default() }
+    }
+
+    pub(super) fn get(&self, device: &wgpu::Device, kernel: &Kernel) -> Arc<Pipeline> {
+        let mut known = self.by_source.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(pipeline) = known.get(&kernel.source) {
+            return pipeline.clone();
+        }
+        let pipeline = Arc::new(self.build(device, kernel));
+        known.insert(kernel.source.clone(), pipeline.clone());
+        pipeline
+    }
+
+    fn build(&self, device: &wgpu::Device, kernel: &Kernel) -> Pipeline {
+        let descriptor = wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.shader),
+            source: wgpu::ShaderSource::Wgsl(kernel.source.as_str().into()),
+        };
+        let module = match self.checks {
+            Checks::Checked => device.create_shader_module(descriptor),
+            Checks::Trusted => {
+                let checks = wgpu::ShaderRuntimeChecks::unchecked();
+                // SAFETY: kernels keep their own indices in range and their loops finite; the test suite runs each of
+                // them checked and unchecked and compares the results.
+                #[allow(unsafe_code)]
+                unsafe {
+                    device.create_shader_module_trusted(descriptor, checks)
+                }
+            }
+        };
+        let storage = kernel
+            .bindings
+            .iter()
+            .map(|b| (b.index, wgpu::BufferBindingType::Storage { read_only: b.access == Access::Read }));
+        let uniform = kernel.uniform.map(|index| (index, wgpu::BufferBindingType::Uniform));
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = storage
+            .chain(uniform)
+            .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
+                binding,
+                visibility: wgpu::ShaderStages::COMPUTE,
+                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+                count: None,
+            })
+            .collect();
+        let label = Some(kernel.shader);
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label, entries: &entries });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            ..Default::default()
+        });
+        let raw = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        Pipeline { raw, layout }
+    }
+}

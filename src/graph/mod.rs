@@ -1,0 +1,9 @@
+//! The tape that is the graph: a [`Recorder`] appends typed nodes and hands out [`Var`]s; `backward` appends more.
+
+mod backward;
+mod node;
+mod record;
+
+pub use backward::Gradients;
+pub use node::{Graph, Init, Kind, Node, NodeId, StateDef, StateId, TensorData};
+pub use record::{Mode, Recorder, Var};

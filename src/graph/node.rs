@@ -1,0 +1,202 @@
+//! What a graph is made of: nodes, named state and constant data.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Site};
+use crate::ops::Operator;
+use crate::shape::{DType, Shape, TensorType};
+
+/// The index of a node in its graph; inputs always have smaller ids than the node that uses them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub(crate) u32);
+
+impl NodeId {
+    /// The position in [`Graph::nodes`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The index of a named state in its graph.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StateId(pub(crate) u32);
+
+impl StateId {
+    /// The position in [`Graph::states`].
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Constant data on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TensorData {
+    /// Shape and element type.
+    pub ty: TensorType,
+    bytes: Arc<[u8]>,
+}
+
+impl TensorData {
+    /// An f32 tensor; `None` unless `values` has as many elements as `shape`.
+    pub fn f32(shape: impl Into<Shape>, values: &[f32]) -> Option<Self> {
+        Self::new(TensorType::f32(shape), bytemuck::cast_slice(values))
+    }
+
+    /// A u32 tensor; `None` unless `values` has as many elements as `shape`.
+    pub fn u32(shape: impl Into<Shape>, values: &[u32]) -> Option<Self> {
+        Self::new(TensorType::u32(shape), bytemuck::cast_slice(values))
+    }
+
+    fn new(ty: TensorType, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() as u64 == ty.bytes()).then(|| TensorData { ty, bytes: bytes.into() })
+    }
+
+    /// The raw bytes, native endian.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// A copy as f32 (u32 elements are converted by value).
+    pub fn to_f32(&self) -> Vec<f32> {
+        let words = self.bytes.chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+        match self.ty.dtype {
+            DType::F32 => words.map(f32::from_ne_bytes).collect(),
+            DType::U32 => words.map(|b| u32::from_ne_bytes(b) as f32).collect(),
+        }
+    }
+}
+
+/// How a named state begins.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Init {
+    /// Every element the same.
+    Constant(f32),
+    /// Normal with mean 0 and this standard deviation.
+    Normal(f32),
+    /// Uniform in ± this bound.
+    Uniform(f32),
+    /// Given values.
+    Data(TensorData),
+}
+
+/// A named tensor that outlives a run: a parameter, a running statistic, a moment.
+#[derive(Debug, Clone)]
+pub struct StateDef {
+    /// Its name, unique in the graph; `/` separates scopes.
+    pub name: String,
+    /// Shape and element type.
+    pub ty: TensorType,
+    /// How it begins.
+    pub init: Init,
+    /// Whether `backward` computes its gradient.
+    pub trainable: bool,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// Uploaded at every run.
+    Input(String),
+    /// Named state.
+    State(StateId),
+    /// Data fixed when recorded.
+    Constant(TensorData),
+    /// An operator applied to the node's inputs.
+    Apply(Arc<dyn Operator>),
+}
+
+/// One tensor and how it comes about.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What it is.
+    pub kind: Kind,
+    /// The nodes it is computed from.
+    pub inputs: Vec<NodeId>,
+    /// Shape and element type.
+    pub ty: TensorType,
+    /// The line that recorded it.
+    pub site: Site,
+    /// Whether `backward` recorded it.
+    pub gradient: bool,
+}
+
+impl Node {
+    /// The operator, if the node applies one.
+    pub fn operator(&self) -> Option<&Arc<dyn Operator>> {
+        match &self.kind {
+            Kind::Apply(op) => Some(op),
+            _ => None,
+        }
+    }
+
+    /// Whether running the node changes named state.
+    pub fn mutates(&self) -> bool {
+        self.operator().is_some_and(|op| !op.mutates().is_empty())
+    }
+}
+
+/// The tape: nodes in the order they were recorded, and the named state they use.
+#[derive(Debug, Default)]
+pub struct Graph {
+    /// All nodes; a node's inputs precede it.
+    pub nodes: Vec<Node>,
+    /// All named state.
+    pub states: Vec<StateDef>,
+    /// State changes are skipped in a run where this scalar is not finite.
+    pub guard: Option<NodeId>,
+    /// The first mistake in a call that cannot answer with an error itself; reported when compiling.
+    pub(crate) fault: Option<Error>,
+}
+
+impl Graph {
+    /// The node behind an id.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// A name for messages: the input's or state's own, else the operator and id.
+    pub fn describe(&self, id: NodeId) -> String {
+        let node = self.node(id);
+        match &node.kind {
+            Kind::Input(name) => format!("{name} {}", node.ty),
+            Kind::State(s) => format!("{} {}", self.states[s.index()].name, node.ty),
+            Kind::Constant(_) => format!("constant {}", node.ty),
+            Kind::Apply(op) => format!("%{} {} {}", id.0, op.name(), node.ty),
+        }
+    }
+
+    /// The nodes that `outputs` depend on, and with `effects` also all that change state and what those depend on;
+    /// ascending, so dependencies come first, except that state changes come last, each after every reader of the state.
+    pub fn schedule(&self, outputs: &[NodeId], effects: bool) -> Vec<NodeId> {
+        let mut needed = vec![false; self.nodes.len()];
+        let mut stack: Vec<NodeId> = outputs.to_vec();
+        if effects {
+            stack.extend((0..self.nodes.len() as u32).map(NodeId).filter(|&id| self.node(id).mutates()));
+            stack.extend(self.guard);
+        }
+        while let Some(id) = stack.pop() {
+            if !std::mem::replace(&mut needed[id.index()], true) {
+                stack.extend(&self.node(id).inputs);
+            }
+        }
+        let chosen = (0..self.nodes.len() as u32).map(NodeId).filter(|id| needed[id.index()]);
+        let (mut late, mut order): (Vec<_>, Vec<_>) = chosen.partition(|&id| self.node(id).mutates());
+        // Among state changes, one that only reads a state goes before the one that changes it.
+        while !late.is_empty() {
+            let ready = late.iter().position(|&id| {
+                self.mutated(id).iter().all(|s| !late.iter().any(|&other| other != id && self.reads(other, *s)))
+            });
+            order.push(late.remove(ready.unwrap_or(0)));
+        }
+        order
+    }
+
+    fn mutated(&self, id: NodeId) -> Vec<NodeId> {
+        let node = self.node(id);
+        node.operator().map_or(&[][..], |op| op.mutates()).iter().map(|&i| node.inputs[i]).collect()
+    }
+
+    fn reads(&self, id: NodeId, state: NodeId) -> bool {
+        self.node(id).inputs.contains(&state) && !self.mutated(id).contains(&state)
+    }
+}

@@ -1,0 +1,85 @@
+//! Operators: one a file. Each says what type it makes, how its gradient is recorded, which kernels it runs and what
+//! it costs. Nothing here touches a device.
+
+use std::fmt;
+
+use crate::error::{Mismatch, Result};
+use crate::exec::Lowering;
+use crate::graph::Var;
+use crate::shape::TensorType;
+
+mod pointwise;
+mod reduce;
+
+pub use pointwise::{Binary, Unary};
+
+/// A differentiable tensor operator. Implement it to add one from inside or outside the crate; record it with
+/// [`Recorder::apply`](crate::Recorder::apply).
+pub trait Operator: fmt::Debug + Send + Sync {
+    /// The name in messages, dumps and traces.
+    fn name(&self) -> &'static str;
+
+    /// The type of the result, or which operand does not fit.
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch>;
+
+    /// Records the gradient with respect to each input: `None` where it is not wanted or does not exist.
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>>;
+
+    /// Emits the dispatches that compute the output.
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()>;
+
+    /// Arithmetic and traffic, for benchmarks. The default counts one operation per output element and each operand
+    /// once.
+    fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
+        Cost {
+            flops: output.shape.numel() as u64,
+            bytes: inputs.iter().map(|t| t.bytes()).sum::<u64>() + output.bytes(),
+        }
+    }
+
+    /// Which inputs (they must be named state) are changed in place. Such nodes run last.
+    fn mutates(&self) -> &'static [usize] {
+        &[]
+    }
+}
+
+/// What [`Operator::vjp`] is given.
+pub struct VjpCall<'r> {
+    /// The operands.
+    pub inputs: Vec<Var<'r>>,
+    /// Whether each operand's gradient is wanted.
+    pub wanted: Vec<bool>,
+    /// The result.
+    pub output: Var<'r>,
+    /// The gradient of the loss with respect to the result; same shape.
+    pub cotangent: Var<'r>,
+}
+
+impl<'r> VjpCall<'r> {
+    /// The gradient for operand `i`, recorded only if it is wanted.
+    pub fn grad(&self, i: usize, rule: impl FnOnce() -> Result<Var<'r>>) -> Result<Option<Var<'r>>> {
+        if self.wanted[i] { rule().map(Some) } else { Ok(None) }
+    }
+}
+
+/// What an operator costs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Floating-point operations; a multiply-add counts two.
+    pub flops: u64,
+    /// Bytes that must be read and written at least.
+    pub bytes: u64,
+}
+
+/// Fails unless there are `N` operands.
+pub(crate) fn operands<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], Mismatch> {
+    inputs.try_into().map_err(|_| Mismatch::new("operands", N, inputs.len()))
+}
+
+/// Fails unless `ty` is f32.
+pub(crate) fn expect_f32(operand: &'static str, ty: &TensorType) -> Result<(), Mismatch> {
+    match ty.dtype {
+        crate::shape::DType::F32 => Ok(()),
+        other => Err(Mismatch::new(operand, "f32", other)),
+    }
+}

@@ -1,0 +1,120 @@
+//! The whole road on a device: record, differentiate, compile, run, read back.
+
+use knuckle::gpu::GpuOptions;
+use knuckle::graph::TensorData;
+use knuckle::{Error, Gpu, Init, Recorder, Result, States, TensorType};
+
+fn gpu() -> Gpu {
+    Gpu::open(&GpuOptions::default()).expect("an adapter (on Debian: mesa-vulkan-drivers)")
+}
+
+#[test]
+fn values_and_gradients_of_a_small_expression() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let x = r.input("x", [2, 3]);
+    let w = r.param_with("w", [3], Init::Data(TensorData::f32([3], &[1.0, -2.0, 3.0]).unwrap()));
+    let y = x.mul(w)?.relu()?;
+    let loss = y.square()?.sum_all()?;
+    let grads = loss.backward_to(&[x])?;
+    let mut exe = gpu.compile(&r, [loss, grads.of(w).unwrap(), grads.of(x).unwrap()])?;
+    let out = exe.run([("x", &[1.0, 1.0, 1.0, 2.0, -1.0, 0.5])])?;
+    // x·w = [1, -2, 3; 2, 2, 1.5], relu clears the -2.
+    assert_eq!(out.scalar(0), 1.0 + 9.0 + 4.0 + 4.0 + 2.25);
+    assert_eq!(out.f32(1), [2.0 + 8.0, -4.0, 6.0 + 1.5]);
+    assert_eq!(out.f32(2), [2.0, 0.0, 18.0, 4.0, -8.0, 9.0]);
+    Ok(())
+}
+
+#[test]
+fn state_changes_take_effect_after_the_run_and_not_when_the_guard_is_nan() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let x = r.input("x", [1]);
+    let count = r.buffer("count", TensorType::f32([1]), Init::Constant(0.0));
+    let next = count.add(x)?;
+    count.assign(next)?;
+    r.guard_updates(next);
+    let before = count.scale(1.0)?;
+    let states = States::new(&gpu);
+    let mut exe = gpu.compile_with(&r, [before], &states)?;
+    assert_eq!(exe.run([("x", &[2.0])])?.scalar(0), 0.0);
+    assert_eq!(exe.run([("x", &[f32::NAN])])?.scalar(0), 2.0);
+    assert_eq!(exe.run([("x", &[f32::INFINITY])])?.scalar(0), 2.0);
+    assert_eq!(exe.run([("x", &[3.0])])?.scalar(0), 2.0);
+    assert_eq!(states.read(&["count"])?[0].to_f32(), [5.0]);
+    Ok(())
+}
+
+#[test]
+fn sums_over_any_axes_and_of_many_elements() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let x = r.input("x", [2, 3, 4, 5]);
+    let big = r.input("big", [1_000_003]);
+    let outputs = [x.sum(&[1])?, x.sum(&[0, 2])?, x.mean(&[0, 1, 2, 3])?, x.sum(&[3])?, big.mean_all()?];
+    let values: Vec<f32> = (0..120).map(|i| i as f32).collect();
+    let ones = vec![0.1f32; 1_000_003];
+    let mut exe = gpu.compile(&r, outputs)?;
+    let out = exe.run([("x", &values), ("big", &ones)])?;
+    let at = |i: usize, j: usize, k: usize, l: usize| values[((i * 3 + j) * 4 + k) * 5 + l];
+    assert_eq!(out.ty(0).shape.dims(), [2, 1, 4, 5]);
+    assert_eq!(out.f32(0)[25], (0..3).map(|j| at(1, j, 1, 0)).sum::<f32>());
+    let expected: f32 = (0..2).flat_map(|i| (0..4).map(move |k| (i, k))).map(|(i, k)| at(i, 2, k, 3)).sum();
+    assert_eq!(out.f32(1)[2 * 5 + 3], expected);
+    assert!((out.scalar(2) - 59.5).abs() < 1e-5);
+    assert_eq!(out.f32(3)[7], (0..5).map(|l| at(0, 1, 3, l)).sum::<f32>());
+    assert!((out.scalar(4) - 0.1).abs() < 1e-7, "{}", out.scalar(4));
+    Ok(())
+}
+
+#[test]
+fn mistakes_are_typed_and_name_the_line() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let (a, b) = (r.input("a", [2, 3]), r.input("b", [4]));
+    let line = line!() + 1;
+    let error = a.add(b).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::Operand { .. }), "{text}");
+    assert!(text.contains(&format!("tests/engine.rs:{line}")), "{text}");
+    assert!(text.contains("a [2,3]") && text.contains("b [4]"), "{text}");
+    assert!(a.backward().is_err());
+    let mut exe = gpu.compile(&r, [a.scale(2.0)?])?;
+    assert!(exe.run([("a", &[1.0])]).unwrap_err().to_string().contains("6 elements"));
+    assert!(exe.run([("c", &[1.0])]).unwrap_err().to_string().contains("one of [a]"));
+    r.param("w", [3]);
+    r.param("w", [4]);
+    assert!(gpu.compile(&r, [a]).unwrap_err().to_string().contains("state `w`"));
+    Ok(())
+}
+
+#[test]
+fn the_first_non_finite_value_is_named() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let x = r.input("x", [4]);
+    let line = line!() + 1;
+    let bad = x.log()?;
+    let loss = bad.scale(0.0)?.sum_all()?;
+    let mut exe = gpu.compile_debug(&r, [loss], &States::new(&gpu))?;
+    assert!(exe.run([("x", &[1.0, 2.0, -1.0, 4.0])])?.scalar(0).is_nan());
+    let found = exe.first_non_finite()?.expect("a NaN");
+    assert_eq!(found.node.as_ref().unwrap().op, "log");
+    assert!(
+        found.what.contains(&format!("tests/engine.rs:{line}")) && found.what.contains("element 2"),
+        "{}",
+        found.what
+    );
+    exe.run([("x", &[1.0, 2.0, 1.0, 4.0])])?;
+    assert!(exe.first_non_finite()?.is_none());
+    Ok(())
+}
+
+#[test]
+fn a_missing_adapter_is_an_error_that_lists_those_found() {
+    let options = GpuOptions { adapter: Some("no such adapter".into()), ..Default::default() };
+    let error = Gpu::open(&options).unwrap_err();
+    assert!(matches!(error, Error::NoAdapter { .. }), "{error}");
+    assert!(error.to_string().contains("no such adapter"));
+}
