@@ -118,3 +118,34 @@ fn a_missing_adapter_is_an_error_that_lists_those_found() {
     assert!(matches!(error, Error::NoAdapter { .. }), "{error}");
     assert!(error.to_string().contains("no such adapter"));
 }
+
+#[test]
+fn a_small_network_learns() -> Result<()> {
+    use knuckle::ops::{Adam, Conv2d};
+    let gpu = gpu();
+    let r = Recorder::training();
+    let x = r.input("x", [4, 6, 6, 3]);
+    let y = x.conv2d_bias(
+        r.param("w", [3, 3, 3, 8]),
+        r.param("b", [8]),
+        Conv2d { padding: 1, ..Default::default() },
+        false,
+    )?;
+    let ones = Init::Constant(1.0);
+    let y = y.batch_norm_train(r.param_with("gamma", [8], ones), r.param("beta", [8]), 1e-5, true)?.y;
+    let y = y.mean(&[1, 2])?.reshape([4, 8])?.linear(r.param("fc", [8, 1]), r.param("fb", [1]), false)?;
+    let loss = y.sub(r.input("target", [4, 1]))?.square()?.mean_all()?;
+    let grads = loss.backward()?;
+    r.step(&Adam::default(), &grads, r.scalar(0.01))?;
+    let mut exe = gpu.compile(&r, [loss])?;
+    let mut rng = knuckle::rng::Rng::new(1, 1);
+    let x: Vec<f32> = (0..4 * 6 * 6 * 3).map(|_| rng.normal()).collect();
+    let target = [1.0f32, -1.0, 0.5, 2.0];
+    let first = exe.run([("x", &x[..]), ("target", &target[..])])?.scalar(0);
+    for _ in 0..199 {
+        exe.submit([("x", &x[..])])?;
+    }
+    let last = exe.run([("x", &x[..])])?.scalar(0);
+    assert!(first > 0.5 && last < 0.01 * first, "{first} → {last}");
+    Ok(())
+}

@@ -8,9 +8,16 @@ use crate::exec::Lowering;
 use crate::graph::Var;
 use crate::shape::TensorType;
 
+mod batch_norm;
+mod conv2d;
+mod matmul;
+mod optimizer;
 mod pointwise;
 mod reduce;
 
+pub use batch_norm::Normalized;
+pub use conv2d::Conv2d;
+pub use optimizer::{Adam, Optimizer, RmsProp};
 pub use pointwise::{Binary, Unary};
 
 /// A differentiable tensor operator. Implement it to add one from inside or outside the crate; record it with

@@ -433,6 +433,12 @@ unary_methods! {
 }
 
 impl<'r> Var<'r> {
+    /// This gradient where `y`, the result of a ReLU, is positive, else 0.
+    #[track_caller]
+    pub(crate) fn relu_mask(self, y: Var<'r>) -> Result<Var<'r>> {
+        self.recorder().apply(UnaryGrad(Unary::Relu), &[y, y, self])
+    }
+
     /// Applies a function of one variable.
     #[track_caller]
     pub fn unary(self, op: Unary) -> Result<Var<'r>> {
