@@ -13,6 +13,7 @@
 //! - [`gpu`]: the only room that names wgpu.
 //! - [`hand`]: a rigged hand, its topology and coarsening, cameras.
 
+pub mod data;
 pub mod error;
 pub mod exec;
 pub mod gpu;

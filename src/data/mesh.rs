@@ -1,0 +1,318 @@
+//! The mesh that scenes show: the hand, and an arm that continues it beyond the wrist. Everything about it that no pose
+//! changes, ready to be constants of the rendering program.
+
+use glam::{Quat, Vec3};
+
+use crate::graph::TensorData;
+use crate::hand::joints::{RIG_JOINTS, finger_of_rig_joint, finger_rig_joints};
+use crate::hand::{JointFrame, PosedHand, RiggedHand, Shape};
+
+/// Rings of the arm, mm beyond the wrist. The first lie inside the hand.
+const ARM_RINGS: [f32; 15] =
+    [-6.0, 4.0, 12.0, 22.0, 34.0, 48.0, 64.0, 82.0, 104.0, 130.0, 160.0, 192.0, 226.0, 262.0, 300.0];
+const ARM_SIDES: usize = 16;
+/// Half width and half depth of the wrist, and how far its centre lies from the wrist joint (across, out of the palm), mm.
+const WRIST: [f32; 2] = [26.2, 18.4];
+const WRIST_CENTRE: [f32; 2] = [-1.0, 0.0];
+/// Capsules that stand for the hand when it shades itself: a bone each, but the tips, then the arm.
+pub(super) const CAPSULES: usize = 20;
+/// What a face shows, see `shade.wgsl`.
+const PART_PALM: u32 = 10;
+const PART_ARM: u32 = 11;
+
+/// How an arm leaves the hand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Arm {
+    /// Bend towards the palm at the wrist, radians.
+    pub flexion: f32,
+    /// Bend towards the thumb, radians.
+    pub deviation: f32,
+    /// Factor on its thickness away from the wrist.
+    pub thickness: f32,
+    /// The first ring under the sleeve; none if beyond the last ring.
+    pub sleeve_ring: usize,
+    /// How far the sleeve stands off, mm.
+    pub sleeve_mm: f32,
+}
+
+impl Arm {
+    /// Number of rings of an arm.
+    pub const RINGS: usize = ARM_RINGS.len();
+}
+
+/// Connectivity and rest data of hand and arm together. The hand's vertices and faces come first.
+#[derive(Clone, Debug)]
+pub struct SceneMesh {
+    /// Vertices of the hand.
+    pub hand_vertices: usize,
+    /// All vertices.
+    pub vertices: usize,
+    /// Corners and part of each face, counter-clockwise from outside.
+    pub faces: Vec<[u32; 4]>,
+    /// Rows of `anatomy` in the shader.
+    anatomy: Vec<[f32; 4]>,
+    /// Where each vertex's fan starts, and the capsules it is part of, as a set of bits; one more row closes the last.
+    rows: Vec<[u32; 2]>,
+    /// The other two corners of each face around each vertex, 16 bits each.
+    fans: Vec<u32>,
+    bones: Vec<Bone>,
+}
+
+/// The bone behind a capsule: rig joints at its ends, and its radius at rest.
+#[derive(Clone, Copy, Debug)]
+struct Bone {
+    from: usize,
+    to: usize,
+    radius: f32,
+}
+
+impl SceneMesh {
+    /// The mesh of a hand and its arm.
+    pub fn new(hand: &RiggedHand) -> Self {
+        let hand_vertices = hand.rest_vertices().len();
+        let vertices = hand_vertices + ARM_RINGS.len() * ARM_SIDES + 1;
+        let mut faces: Vec<[u32; 4]> = hand.faces().iter().map(|f| [f[0], f[1], f[2], part(hand, f)]).collect();
+        faces.extend(arm_faces(hand_vertices as u32));
+        let bones = bones(hand);
+        let mut rows = Vec::with_capacity(vertices + 1);
+        let mut fans = Vec::with_capacity(3 * faces.len());
+        let mut around = vec![Vec::new(); vertices];
+        for &[a, b, c, _] in &faces {
+            for (v, next, last) in [(a, b, c), (b, c, a), (c, a, b)] {
+                around[v as usize].push(next | last << 16);
+            }
+        }
+        for (v, fan) in around.iter().enumerate() {
+            let joint = hand.dominant_joint().get(v).map(|&j| j as usize);
+            rows.push([fans.len() as u32, own_capsules(&bones, joint)]);
+            fans.extend(fan);
+        }
+        rows.push([fans.len() as u32, 0]);
+        SceneMesh { hand_vertices, vertices, anatomy: anatomy(hand), faces, rows, fans, bones }
+    }
+
+    pub(super) fn faces_data(&self) -> TensorData {
+        words([self.faces.len(), 4], self.faces.as_flattened())
+    }
+
+    pub(super) fn anatomy_data(&self) -> TensorData {
+        TensorData::f32([self.anatomy.len(), 4], self.anatomy.as_flattened()).expect("rows of four")
+    }
+
+    pub(super) fn rows_data(&self) -> TensorData {
+        words([self.rows.len(), 2], self.rows.as_flattened())
+    }
+
+    pub(super) fn fans_data(&self) -> TensorData {
+        words([self.fans.len()], &self.fans)
+    }
+
+    /// Vertices of the posed hand followed by those of its arm.
+    pub fn vertices_of(&self, posed: &PosedHand, shape: &Shape, arm: &Arm) -> Vec<Vec3> {
+        let mut all = Vec::with_capacity(self.vertices);
+        all.extend_from_slice(&posed.vertices);
+        let mut path = ArmPath::new(&posed.frames[0], shape, arm);
+        for ring in 0..ARM_RINGS.len() {
+            let (centre, axes, radii) = path.ring(ring);
+            for side in 0..ARM_SIDES {
+                let (sin, cos) = (std::f32::consts::TAU * side as f32 / ARM_SIDES as f32).sin_cos();
+                all.push(centre + axes * Vec3::new(radii[0] * cos, 0.0, radii[1] * sin));
+            }
+        }
+        all.push(path.centre);
+        all
+    }
+
+    /// Ends and radii of the capsules, eight numbers each.
+    pub(super) fn capsules_of(&self, posed: &PosedHand, shape: &Shape, arm_end: Vec3) -> Vec<f32> {
+        let mut out = Vec::with_capacity(8 * CAPSULES);
+        let mut push = |p: Vec3, radius: f32| out.extend([p.x, p.y, p.z, radius]);
+        for bone in &self.bones {
+            let thickness = finger_of_rig_joint(bone.from).map_or(shape.palm_depth, |f| shape.finger_thickness[f]);
+            let radius = bone.radius * thickness * shape.scale;
+            push(posed.frames[bone.from].origin, radius);
+            push(posed.frames[bone.to].origin, radius);
+        }
+        let wrist = posed.frames[0].origin;
+        push(wrist, 0.85 * WRIST[1] * shape.scale);
+        push(arm_end, 1.6 * WRIST[1] * shape.scale);
+        out
+    }
+}
+
+fn words<const N: usize>(shape: [usize; N], values: &[u32]) -> TensorData {
+    TensorData::u32(shape, values).expect("as many as the shape says")
+}
+
+/// The arm's centre line, ring by ring from the wrist.
+struct ArmPath {
+    centre: Vec3,
+    start: Quat,
+    arm: Arm,
+    size: [f32; 2],
+    at: f32,
+}
+
+impl ArmPath {
+    fn new(wrist: &JointFrame, shape: &Shape, arm: &Arm) -> Self {
+        let size = [WRIST[0] * shape.palm_width * shape.scale, WRIST[1] * shape.palm_depth * shape.scale];
+        let aside = Vec3::new(WRIST_CENTRE[0] * shape.palm_width, 0.0, WRIST_CENTRE[1]) * shape.scale;
+        let first = ARM_RINGS[0];
+        let centre = wrist.origin + wrist.axes * (aside - Vec3::Y * first);
+        ArmPath { centre, start: wrist.axes, arm: *arm, size, at: first }
+    }
+
+    /// Centre, axes (across, towards the hand, out of the palm side) and half axes of ring `ring`; call in order.
+    fn ring(&mut self, ring: usize) -> (Vec3, Quat, [f32; 2]) {
+        let arm = &self.arm;
+        let sleeved = ring >= arm.sleeve_ring;
+        // The cuff is a step: the last bare ring lies next to the first of the sleeve.
+        let at = if ring + 1 == arm.sleeve_ring { ARM_RINGS[ring + 1] - 0.5 } else { ARM_RINGS[ring] };
+        let bent = smooth((at - 2.0) / 40.0);
+        let turn = Quat::from_rotation_x(-arm.flexion * bent) * Quat::from_rotation_z(arm.deviation * bent);
+        let axes = self.start * turn;
+        self.centre -= axes * Vec3::Y * (at - self.at);
+        self.at = at;
+        let full = smooth((at - 20.0) / 190.0);
+        let within = 0.90 + 0.10 * smooth(at / 20.0);
+        let grow = |wrist: f32, elbow: f32| within * wrist * (1.0 + (elbow * arm.thickness - 1.0) * full);
+        let mut radii = [grow(self.size[0], 1.5), grow(self.size[1], 1.95)];
+        if sleeved {
+            // A cuff that hangs, and folds beyond it.
+            let folds = 1.6 * (0.09 * at).sin() * smooth((at - ARM_RINGS[arm.sleeve_ring]) / 30.0);
+            radii = radii.map(|r| r + arm.sleeve_mm + folds);
+        }
+        (self.centre, axes, radii)
+    }
+}
+
+fn smooth(t: f32) -> f32 {
+    let t = t.clamp(0.0, 1.0);
+    t * t * (3.0 - 2.0 * t)
+}
+
+fn arm_faces(first: u32) -> Vec<[u32; 4]> {
+    let (rings, sides) = (ARM_RINGS.len() as u32, ARM_SIDES as u32);
+    let at = |ring: u32, side: u32| first + ring * sides + side % sides;
+    let mut faces = Vec::new();
+    for ring in 0..rings - 1 {
+        for side in 0..sides {
+            let (a, b, c, d) = (at(ring, side), at(ring, side + 1), at(ring + 1, side + 1), at(ring + 1, side));
+            faces.push([a, b, c, PART_ARM]);
+            faces.push([a, c, d, PART_ARM]);
+        }
+    }
+    let end = first + rings * sides;
+    faces.extend((0..sides).map(|side| [at(rings - 1, side), at(rings - 1, side + 1), end, PART_ARM]));
+    faces
+}
+
+/// What a face of the hand shows: the end of a finger, the rest of it, or the palm.
+fn part(hand: &RiggedHand, face: &[u32; 3]) -> u32 {
+    let joints = face.map(|v| hand.dominant_joint()[v as usize] as usize);
+    let last = |f: usize| finger_rig_joints(f)[2];
+    let fingers = joints.map(|j| if j == 1 { None } else { finger_of_rig_joint(j) });
+    match fingers {
+        [Some(f), Some(g), Some(h)] if f == g && g == h => {
+            if joints.iter().all(|&j| j >= last(f)) {
+                f as u32
+            } else {
+                5 + f as u32
+            }
+        }
+        _ => PART_PALM,
+    }
+}
+
+/// Four rows a finger, then one a vertex. A finger's: origin of its last bone and length from there to the tip; direction of
+/// that bone and half the finger's width; direction out of the pad and length of the bone before; length of the one before that.
+fn anatomy(hand: &RiggedHand) -> Vec<[f32; 4]> {
+    let frames = hand.rest_frames();
+    let mut rows = Vec::new();
+    for finger in 0..5 {
+        let [first, middle, last] = finger_rig_joints(finger);
+        let frame = &frames[last];
+        let [along, out, across] = [Vec3::Y, Vec3::Z, Vec3::X].map(|axis| frame.axes * axis);
+        let tip = hand.rest_vertices()[hand.tip_vertices()[finger] as usize];
+        let on_last = hand.rest_vertices().iter().zip(hand.dominant_joint()).filter(|(_, j)| **j as usize == last);
+        let width = on_last.map(|(v, _)| across.dot(*v - frame.origin).abs()).fold(0.0, f32::max);
+        let second = frame.origin.distance(frames[middle].origin);
+        let proximal = frames[middle].origin.distance(frames[first].origin);
+        rows.push(frame.origin.extend(along.dot(tip - frame.origin)).to_array());
+        rows.push(along.extend(width).to_array());
+        rows.push(out.extend(second).to_array());
+        rows.push([proximal, 0.0, 0.0, 0.0]);
+    }
+    let normals = normals(hand.rest_vertices(), hand.faces());
+    for ((vertex, &joint), normal) in hand.rest_vertices().iter().zip(hand.dominant_joint()).zip(&normals) {
+        // Out of the pad: the finger's own direction, the palm's on the palm.
+        let out = frames[joint as usize].axes * Vec3::Z;
+        rows.push(vertex.extend(out.dot(*normal)).to_array());
+    }
+    for (ring, at) in ARM_RINGS.iter().enumerate() {
+        for side in 0..ARM_SIDES {
+            let (sin, cos) = (std::f32::consts::TAU * side as f32 / ARM_SIDES as f32).sin_cos();
+            rows.push([WRIST[0] * cos, *at, -WRIST[1] * sin, ring as f32]);
+        }
+    }
+    rows.push([0.0, ARM_RINGS[ARM_RINGS.len() - 1], 0.0, ARM_RINGS.len() as f32]);
+    rows
+}
+
+/// Area-weighted vertex normals.
+fn normals(vertices: &[Vec3], faces: &[[u32; 3]]) -> Vec<Vec3> {
+    let mut sums = vec![Vec3::ZERO; vertices.len()];
+    for face in faces {
+        let [a, b, c] = face.map(|v| vertices[v as usize]);
+        let normal = (b - a).cross(c - a);
+        face.iter().for_each(|&v| sums[v as usize] += normal);
+    }
+    sums.into_iter().map(Vec3::normalize_or_zero).collect()
+}
+
+/// Bones between rig joints; radii from the mean distance of the vertices they carry, a little less so that a capsule lies
+/// within the skin.
+fn bones(hand: &RiggedHand) -> Vec<Bone> {
+    let frames = hand.rest_frames();
+    let bones: Vec<Bone> = (1..RIG_JOINTS - 1)
+        .filter(|&from| crate::hand::joints::RIG_PARENTS[from + 1] == from)
+        .map(|from| {
+            let (a, b) = (frames[from].origin, frames[from + 1].origin);
+            let near = |v: &Vec3| {
+                let t = (*v - a).dot(b - a) / (b - a).length_squared();
+                v.distance(a + (b - a) * t.clamp(0.0, 1.0))
+            };
+            let own = hand.rest_vertices().iter().zip(hand.dominant_joint()).filter(|(_, j)| **j as usize == from);
+            let (sum, count) = own.fold((0.0, 0), |(s, n), (v, _)| (s + near(v), n + 1));
+            // Metacarpals carry few vertices: the palm's half depth.
+            let radius =
+                if finger_of_rig_joint(from).is_some() && count > 0 { 0.92 * sum / count as f32 } else { 10.5 };
+            Bone { from, to: from + 1, radius }
+        })
+        .collect();
+    debug_assert_eq!(bones.len() + 1, CAPSULES);
+    bones
+}
+
+/// The capsules that a vertex lies in or that lie next to it, as a set of bits: they cast no shadow on it.
+fn own_capsules(bones: &[Bone], joint: Option<usize>) -> u32 {
+    let arm = 1 << bones.len();
+    let is_palm = |j: usize| finger_of_rig_joint(j).is_none();
+    let Some(joint) = joint else { return arm };
+    let mut set = if is_palm(joint) || joint == 1 { arm } else { 0 };
+    for (k, bone) in bones.iter().enumerate() {
+        let adjacent = bone.from == joint || bone.to == joint || bone.from == joint + 1;
+        let same_finger = finger_of_rig_joint(joint) == finger_of_rig_joint(bone.from);
+        let palm = is_palm(bone.from) && (is_palm(joint) || joint == 1);
+        // The root of a finger grows out of the palm, and its bone out of the palm's vertices.
+        let root = (is_palm(joint) && is_root(bone.from)) || (is_palm(bone.from) && is_root(joint));
+        if (adjacent && (same_finger || is_palm(bone.from))) || palm || root || (joint == 1 && bone.from <= 2) {
+            set |= 1 << k;
+        }
+    }
+    set
+}
+
+fn is_root(joint: usize) -> bool {
+    joint == 1 || finger_of_rig_joint(joint).is_some_and(|f| finger_rig_joints(f)[0] == joint)
+}
