@@ -210,6 +210,16 @@ impl Executable {
         Ok(())
     }
 
+    /// Fills inputs and every value of the run with the word `bits`, such as a NaN, so that a kernel that reads what
+    /// nothing wrote, or leaves elements of its result unwritten, shows. Upload all inputs afterwards. For tests.
+    pub fn poison(&mut self, bits: u32) -> Result<()> {
+        for buffer in self.buffers.inputs.iter().chain(&self.buffers.slots) {
+            let words = vec![bits; (buffer.raw.size() / 4) as usize];
+            self.gpu.shared.queue.write_buffer(&buffer.raw, 0, bytemuck::cast_slice(&words));
+        }
+        self.gpu.check()
+    }
+
     fn encode(&self, read_outputs: bool) -> wgpu::CommandBuffer {
         let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
         {

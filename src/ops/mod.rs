@@ -9,16 +9,26 @@ use crate::graph::Var;
 use crate::shape::TensorType;
 
 mod batch_norm;
+mod blocks;
+mod concat;
 mod conv2d;
+mod gather;
+mod heatmap;
 mod matmul;
 mod optimizer;
 mod pointwise;
+mod pool;
 mod reduce;
+mod slab;
+mod slice;
+mod spmm;
+mod upsample;
 
 pub use batch_norm::Normalized;
 pub use conv2d::Conv2d;
 pub use optimizer::{Adam, Optimizer, RmsProp};
 pub use pointwise::{Binary, Unary};
+pub use spmm::SpmmMatrix;
 
 /// A differentiable tensor operator. Implement it to add one from inside or outside the crate; record it with
 /// [`Recorder::apply`](crate::Recorder::apply).

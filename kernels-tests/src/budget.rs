@@ -1,0 +1,67 @@
+//! How far each operator may be from exact arithmetic, and why.
+
+/// An allowed error, in units of [`EPSILON`](crate::compare::EPSILON).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Accuracy {
+    /// Relative to the value itself.
+    pub of_value: f64,
+    /// Relative to the tensor's largest value.
+    pub of_largest: f64,
+}
+
+/// What an operator is allowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Budget {
+    /// The operator.
+    pub op: &'static str,
+    /// Of the result.
+    pub forward: Accuracy,
+    /// Of a gradient contracted with a direction, relative to the sum of the products' magnitudes.
+    pub gradient: f64,
+    /// Why so much.
+    pub why: &'static str,
+}
+
+const fn row(op: &'static str, of_value: f64, of_largest: f64, gradient: f64, why: &'static str) -> Budget {
+    Budget { op, forward: Accuracy { of_value, of_largest }, gradient, why }
+}
+
+/// The table.
+pub const BUDGETS: &[Budget] = &[
+    row("affine", 2.0, 0.0, 4.0, "one product, one sum (fused or not)"),
+    row("relu", 0.0, 0.0, 2.0, "a choice is exact; the gradient multiplies"),
+    row("leaky_relu", 1.0, 0.0, 2.0, "one product"),
+    row("sigmoid", 24.0, 0.0, 24.0, "exp is only good to 3 + 2|x| units in the last place in WGSL"),
+    row("tanh", 0.0, 64.0, 128.0, "drivers compute tanh from exp and cancel near 0"),
+    row("exp", 24.0, 0.0, 24.0, "3 + 2|x| units in the last place, |x| to 4"),
+    row("log", 8.0, 8.0, 4.0, "absolute error 2^-21 near 1"),
+    row("sqrt", 8.0, 0.0, 12.0, "inherits from inverseSqrt: 2 units in the last place"),
+    row("abs", 0.0, 0.0, 2.0, "a choice is exact"),
+    row("square", 1.0, 0.0, 4.0, "one product"),
+    row("smooth_l1", 8.0, 8.0, 8.0, "a division (2.5 units in the last place) and a cancelling difference"),
+    row("add", 1.0, 0.0, 8.0, "one rounding; the gradient of a repeated operand is a sum"),
+    row("sub", 1.0, 0.0, 8.0, "one rounding; the gradient of a repeated operand is a sum"),
+    row("mul", 1.0, 0.0, 8.0, "one rounding; the gradient of a repeated operand is a sum"),
+    row("div", 6.0, 0.0, 24.0, "2.5 units in the last place a division; the gradient has two"),
+    row("max", 0.0, 0.0, 8.0, "a choice is exact; the gradient of a repeated operand is a sum"),
+    row("min", 0.0, 0.0, 8.0, "a choice is exact; the gradient of a repeated operand is a sum"),
+    row("broadcast", 0.0, 0.0, 8.0, "copies; the gradient is a sum"),
+    row("reshape", 0.0, 0.0, 1.0, "moves nothing"),
+    row("sum", 4.0, 64.0, 2.0, "chains of at most 32 additions in four lanes, then chunks; terms cancel"),
+    row("mean", 4.0, 64.0, 4.0, "a sum and a product"),
+    row("concat", 0.0, 0.0, 1.0, "copies"),
+    row("slice", 0.0, 0.0, 1.0, "copies"),
+    row("max_pool2d", 0.0, 0.0, 8.0, "a choice is exact; the gradient adds up to k² windows"),
+    row("upsample_nearest", 0.0, 0.0, 16.0, "copies; the gradient adds a block"),
+    row("graph_pool_max", 0.0, 0.0, 1.0, "choices are exact in both directions"),
+    row("graph_pool_mean", 2.0, 8.0, 2.0, "a short sum and a product"),
+    row("graph_upsample", 0.0, 0.0, 8.0, "copies; the gradient adds the children"),
+    row("spmm", 2.0, 16.0, 16.0, "sums of a row's entries, which may cancel"),
+    row("gather_rows", 0.0, 0.0, 16.0, "copies; the gradient adds all readers"),
+    row("gaussian_heatmaps", 2048.0, 4.0, 0.0, "the exponent reaches -60: its own rounding, times 60"),
+];
+
+/// The row of an operator.
+pub fn of(op: &str) -> Option<Budget> {
+    BUDGETS.iter().copied().find(|b| b.op == op)
+}

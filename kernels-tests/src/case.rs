@@ -1,0 +1,101 @@
+//! A case: an operator with its operands and attributes, how to record it, and what it should give.
+
+use knuckle::rng::Rng;
+use knuckle::{Recorder, Result, Var};
+
+use crate::reference::Tensor;
+
+/// How an operand's elements are drawn.
+#[derive(Debug, Clone, Copy)]
+pub enum Fill {
+    /// Normal, mean 0, variance 1.
+    Normal,
+    /// Uniform in a range.
+    Uniform(f32, f32),
+    /// Either sign, magnitude 0.1 to 2: away from a kink at 0.
+    NonZero,
+}
+
+/// An operand of a case.
+#[derive(Debug, Clone)]
+pub struct Operand {
+    /// Extents.
+    pub dims: Vec<usize>,
+    /// Elements.
+    pub fill: Fill,
+}
+
+impl Operand {
+    /// Normally distributed elements.
+    pub fn normal(dims: impl Into<Vec<usize>>) -> Operand {
+        Operand { dims: dims.into(), fill: Fill::Normal }
+    }
+
+    /// Elements drawn as `fill` says.
+    pub fn filled(dims: impl Into<Vec<usize>>, fill: Fill) -> Operand {
+        Operand { dims: dims.into(), fill }
+    }
+
+    /// The elements: the same for the same seed and position.
+    pub fn values(&self, seed: u64, position: u64) -> Vec<f32> {
+        let mut rng = Rng::new(seed, position);
+        let draw = |_| match self.fill {
+            Fill::Normal => rng.normal(),
+            Fill::Uniform(low, high) => rng.range(low, high),
+            Fill::NonZero => rng.range(0.1, 2.0) * if rng.chance(0.5) { 1.0 } else { -1.0 },
+        };
+        (0..self.dims.iter().product()).map(draw).collect()
+    }
+}
+
+/// Records the operator.
+pub type Build = Box<dyn for<'r> Fn(&'r Recorder, &[Var<'r>]) -> Result<Var<'r>> + Send + Sync>;
+/// Computes the operator in f64.
+pub type Reference = Box<dyn Fn(&[Tensor]) -> Tensor + Send + Sync>;
+
+/// One row of the case table.
+pub struct Case {
+    /// The operator: a row of the [budget table](crate::budget).
+    pub op: &'static str,
+    /// Attributes, for messages.
+    pub attributes: String,
+    /// Operands.
+    pub operands: Vec<Operand>,
+    /// How to record it.
+    pub build: Build,
+    /// What it should give.
+    pub reference: Reference,
+    /// Whether it has gradients for all operands.
+    pub differentiable: bool,
+}
+
+impl Case {
+    /// A differentiable case.
+    pub fn new(
+        op: &'static str,
+        attributes: impl ToString,
+        operands: impl Into<Vec<Operand>>,
+        build: impl for<'r> Fn(&'r Recorder, &[Var<'r>]) -> Result<Var<'r>> + Send + Sync + 'static,
+        reference: impl Fn(&[Tensor]) -> Tensor + Send + Sync + 'static,
+    ) -> Case {
+        Case {
+            op,
+            attributes: attributes.to_string(),
+            operands: operands.into(),
+            build: Box::new(build),
+            reference: Box::new(reference),
+            differentiable: true,
+        }
+    }
+
+    /// The case without a gradient check.
+    pub fn forward_only(self) -> Case {
+        Case { differentiable: false, ..self }
+    }
+
+    /// The operator, its attributes and the operands' shapes.
+    pub fn name(&self) -> String {
+        let shapes: Vec<String> = self.operands.iter().map(|o| format!("{:?}", o.dims)).collect();
+        format!("{}({}) {}", self.op, self.attributes, shapes.join(" "))
+    }
+}

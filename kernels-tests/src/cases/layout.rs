@@ -1,0 +1,69 @@
+//! Operators that only move elements.
+
+use crate::case::{Case, Operand};
+use crate::reference::layout as reference;
+
+/// The family's cases.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let concats: [(&[&[usize]], usize); 7] = [
+        (&[&[3]], 0),
+        (&[&[1], &[2]], 0),
+        (&[&[2, 3], &[2, 5]], 1),
+        (&[&[2, 3], &[1, 3], &[4, 3]], 0),
+        (&[&[1, 4, 4, 8], &[1, 4, 4, 4], &[1, 4, 4, 20]], 3),
+        (&[&[2, 3, 5, 21], &[2, 3, 5, 3]], 3),
+        (&[&[2, 1, 4], &[2, 3, 4], &[2, 2, 4]], 1),
+    ];
+    for (parts, axis) in concats {
+        let operands: Vec<Operand> = parts.iter().map(|&dims| Operand::normal(dims)).collect();
+        cases.push(Case::new(
+            "concat",
+            format!("axis {axis}"),
+            operands,
+            move |r, x| r.concat(x, axis),
+            move |x| reference::concat(x, axis),
+        ));
+    }
+    let slices: [(&[usize], usize, usize, usize); 8] = [
+        (&[1], 0, 0, 1),
+        (&[7], 0, 2, 3),
+        (&[3, 5], 1, 4, 1),
+        (&[3, 5], 0, 1, 2),
+        (&[2, 3, 16], 2, 4, 8),
+        (&[2, 3, 16], 2, 3, 8),
+        (&[2, 6, 4], 1, 5, 1),
+        (&[2, 5, 7, 21], 3, 0, 20),
+    ];
+    for (dims, axis, first, len) in slices {
+        cases.push(Case::new(
+            "slice",
+            format!("axis {axis}, {len} from {first}"),
+            [Operand::normal(dims)],
+            move |_, x| x[0].slice(axis, first, len),
+            move |x| reference::slice(&x[0], axis, first, len),
+        ));
+    }
+    let reshapes: [(&[usize], &[usize]); 3] = [(&[2, 6], &[3, 4]), (&[1], &[1, 1, 1]), (&[2, 3, 5], &[30])];
+    for (from, to) in reshapes {
+        cases.push(Case::new(
+            "reshape",
+            format!("to {to:?}"),
+            [Operand::normal(from)],
+            move |_, x| x[0].reshape(to),
+            move |x| reference::reshape(&x[0], to),
+        ));
+    }
+    let broadcasts: [(&[usize], &[usize]); 4] =
+        [(&[1], &[5]), (&[3, 1], &[3, 7]), (&[5], &[2, 3, 5]), (&[2, 1, 1, 3], &[2, 4, 6, 3])];
+    for (from, to) in broadcasts {
+        cases.push(Case::new(
+            "broadcast",
+            format!("to {to:?}"),
+            [Operand::normal(from)],
+            move |_, x| x[0].broadcast(to),
+            move |x| reference::broadcast(&x[0], to),
+        ));
+    }
+    cases
+}

@@ -1,0 +1,16 @@
+//! The case table, a family a file. Shapes are awkward on purpose: single rows and channels, sizes off every tile,
+//! windows that overlap, leave gaps or reach into padding.
+
+use crate::case::Case;
+
+pub mod graph;
+pub mod layout;
+pub mod pointwise;
+pub mod pool;
+pub mod reduce;
+
+/// Every case.
+pub fn all() -> Vec<Case> {
+    let families = [pointwise::cases(), reduce::cases(), layout::cases(), pool::cases(), graph::cases()];
+    families.into_iter().flatten().collect()
+}

@@ -1,0 +1,201 @@
+//! Runs cases on an adapter and holds them against the reference.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use knuckle::gpu::{Checks, GpuOptions};
+use knuckle::rng::Rng;
+use knuckle::{Error, Gpu, Recorder, Var};
+
+use crate::budget::{self, Budget};
+use crate::case::Case;
+use crate::compare::{EPSILON, close, finite, same_bits};
+use crate::reference::Tensor;
+
+/// The adapter as the library uses it.
+pub static TRUSTED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Trusted));
+/// The same adapter with indices and loops checked in the shaders.
+pub static CHECKED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Checked));
+
+fn open(checks: Checks) -> Gpu {
+    let options = GpuOptions { checks, ..GpuOptions::default() };
+    Gpu::open(&options).unwrap_or_else(|e| panic!("kernels are proved on an adapter, and none opens: {e}"))
+}
+
+/// A quiet NaN and a large finite number: what buffers hold before a run. Results must depend on neither.
+const POISONS: [u32; 2] = [0x7fc0_dead, 0x7e5a_5a5a];
+
+/// What a case is checked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// It records, compiles and runs.
+    Run,
+    /// The result is finite and within its budget of the f64 reference.
+    Forward,
+    /// Gradients agree with central differences of the f64 reference.
+    Gradient,
+    /// A second run, with other contents in every buffer before it, gives the same bits.
+    Repeat,
+    /// Bounds checks in the shader change nothing.
+    Checked,
+}
+
+/// A case that failed.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// The case.
+    pub case: String,
+    /// At what.
+    pub stage: Stage,
+    /// How.
+    pub message: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} fails {:?}: {}", self.case, self.stage, self.message)
+    }
+}
+
+/// Checks every case at every stage.
+///
+/// # Panics
+/// With all failures, if there are any, or if there are no cases.
+pub fn prove(cases: &[Case]) {
+    assert!(!cases.is_empty(), "a family has cases");
+    let failures: Vec<String> = cases.iter().filter_map(|c| check(c).err()).map(|f| f.to_string()).collect();
+    assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+/// Checks a case at every stage.
+pub fn check(case: &Case) -> Result<(), Failure> {
+    let fail = |stage| move |message| Failure { case: case.name(), stage, message };
+    let Some(budget) = budget::of(case.op) else {
+        return Err(fail(Stage::Run)(format!("{} has no row in the budget table", case.op)));
+    };
+    let trial = Trial::new(case);
+    let first = trial.run(&TRUSTED, POISONS[0]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    trial.forward(&first, budget).map_err(fail(Stage::Forward))?;
+    trial.gradient(&first, budget).map_err(fail(Stage::Gradient))?;
+    let second = trial.run(&TRUSTED, POISONS[1]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    same_bits(&first, &second).map_err(fail(Stage::Repeat))?;
+    let checked = trial.run(&CHECKED, POISONS[0]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    same_bits(&first, &checked).map_err(fail(Stage::Checked))
+}
+
+/// A case with values for its operands and for the weights of the loss.
+struct Trial<'c> {
+    case: &'c Case,
+    operands: Vec<Vec<f32>>,
+    weights: Vec<f32>,
+    expected: Tensor,
+}
+
+impl<'c> Trial<'c> {
+    fn new(case: &'c Case) -> Self {
+        // Each case its own numbers, whatever its place in the table.
+        let seed = case.name().bytes().fold(17u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+        let operands: Vec<_> = case.operands.iter().enumerate().map(|(i, o)| o.values(seed, i as u64)).collect();
+        let mut trial = Trial { case, operands, weights: Vec::new(), expected: Tensor { dims: vec![], data: vec![] } };
+        trial.expected = (case.reference)(&trial.tensors(|_, _| 0.0));
+        let mut rng = Rng::new(seed, u64::MAX);
+        trial.weights = trial.expected.data.iter().map(|_| rng.range(-1.0, 1.0)).collect();
+        trial
+    }
+
+    /// The operands in f64, element `j` of operand `i` moved by `by(i, j)`.
+    fn tensors(&self, by: impl Fn(usize, usize) -> f64) -> Vec<Tensor> {
+        let moved = |(i, values): (usize, &Vec<f32>)| {
+            let data = values.iter().enumerate().map(|(j, &v)| f64::from(v) + by(i, j)).collect();
+            Tensor { dims: self.case.operands[i].dims.clone(), data }
+        };
+        self.operands.iter().enumerate().map(moved).collect()
+    }
+
+    /// The result, and the gradient of Σ weights · result with respect to every operand.
+    fn run(&self, gpu: &Gpu, poison: u32) -> Result<Vec<Vec<f32>>, Error> {
+        let r = Recorder::new();
+        let names: Vec<String> = (0..self.operands.len()).map(|i| format!("operand{i}")).collect();
+        let operands = names.iter().zip(&self.case.operands);
+        let operands: Vec<Var<'_>> = operands.map(|(name, o)| r.input(name, o.dims.as_slice())).collect();
+        let y = (self.case.build)(&r, &operands)?;
+        if y.shape().dims() != self.expected.dims {
+            return Err(Error::invalid("shape of the result", format!("{:?}", self.expected.dims), y.shape()));
+        }
+        let mut outputs = vec![y];
+        if self.case.differentiable {
+            let weights = r.constant(y.shape(), &self.weights)?;
+            let gradients = y.mul(weights)?.sum_all()?.backward_to(&operands)?;
+            for (operand, name) in operands.iter().zip(&names) {
+                let missing = || Error::invalid("gradient", "one for every operand", format!("none for {name}"));
+                outputs.push(gradients.of(*operand).ok_or_else(missing)?);
+            }
+        }
+        let mut executable = gpu.compile(&r, &outputs)?;
+        executable.poison(poison)?;
+        let known = |name: &str| executable.program().inputs.iter().any(|p| p.name == name);
+        let used: Vec<_> = names.iter().zip(&self.operands).filter(|(name, _)| known(name)).collect();
+        let results = executable.run(used.into_iter().map(|(name, values)| (name.as_str(), values)))?;
+        Ok((0..results.len()).map(|i| results.f32(i).to_vec()).collect())
+    }
+
+    fn forward(&self, got: &[Vec<f32>], budget: Budget) -> Result<(), String> {
+        close(&got[0], &self.expected.data, budget.forward)
+    }
+
+    /// Compares gradients contracted with directions, some random, some along one element, with central differences.
+    fn gradient(&self, got: &[Vec<f32>], budget: Budget) -> Result<(), String> {
+        for (i, gradient) in got[1..].iter().enumerate() {
+            finite(gradient).map_err(|e| format!("of operand {i}: {e}"))?;
+            if gradient.len() != self.operands[i].len() {
+                return Err(format!("of operand {i}: {} elements of {}", gradient.len(), self.operands[i].len()));
+            }
+            let largest = gradient.iter().fold(0.0f64, |m, v| m.max(f64::from(v.abs())));
+            for direction in directions(gradient.len(), i as u64) {
+                let products = || gradient.iter().zip(&direction).map(|(&g, &d)| f64::from(g) * d);
+                let (engine, magnitude) = (products().sum::<f64>(), products().map(f64::abs).sum::<f64>());
+                let (difference, noise) = self.central_difference(i, &direction);
+                let allowed = EPSILON * budget.gradient * (magnitude + largest) + noise;
+                let error = (engine - difference).abs();
+                // Written so that a NaN in the reference fails too.
+                if !(error <= allowed) {
+                    let along = direction.iter().filter(|d| **d != 0.0).count();
+                    let place = direction.iter().position(|d| *d != 0.0).unwrap_or(0);
+                    return Err(format!(
+                        "of operand {i} along {along} elements from {place} on is {engine:e}, central difference \
+                         {difference:e}: off by {error:.2e}, allowed {allowed:.2e}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The derivative of the reference's loss with operand `i` moved along `direction`, and a bound on its rounding.
+    fn central_difference(&self, i: usize, direction: &[f64]) -> (f64, f64) {
+        const STEP: f64 = 1e-6;
+        let loss = |step: f64| {
+            let y = (self.case.reference)(&self.tensors(|k, j| if k == i { step * direction[j] } else { 0.0 }));
+            let terms = || y.data.iter().zip(&self.weights).map(|(y, &w)| y * f64::from(w));
+            (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>())
+        };
+        let ((above, magnitude), (below, _)) = (loss(STEP), loss(-STEP));
+        // f64 roundings of the loss over the step, and the third-order term.
+        ((above - below) / (2.0 * STEP), 1e-9 * (1.0 + magnitude))
+    }
+}
+
+/// Two dense random directions, and single elements: the first, the last and some between.
+fn directions(n: usize, stream: u64) -> Vec<Vec<f64>> {
+    let mut rng = Rng::new(99, stream);
+    let mut directions: Vec<Vec<f64>> =
+        (0..2).map(|_| (0..n).map(|_| f64::from(rng.range(-1.0, 1.0))).collect()).collect();
+    let mut places = vec![0, n - 1];
+    places.extend((0..4).map(|_| rng.below(n)));
+    for place in places {
+        let mut direction = vec![0.0; n];
+        direction[place] = 1.0;
+        directions.push(direction);
+    }
+    directions
+}

@@ -1,0 +1,45 @@
+//! Operators that only move elements.
+
+use super::Tensor;
+
+/// Tensors one after the other along `axis`.
+pub fn concat(parts: &[Tensor], axis: usize) -> Tensor {
+    let mut dims = parts[0].dims.clone();
+    dims[axis] = parts.iter().map(|p| p.dims[axis]).sum();
+    Tensor::from_fn(&dims, |index| {
+        let mut index = index.to_vec();
+        for part in parts {
+            if index[axis] < part.dims[axis] {
+                return part.at(&index);
+            }
+            index[axis] -= part.dims[axis];
+        }
+        unreachable!("the extents add up")
+    })
+}
+
+/// Indices `first .. first + len` of `axis`.
+pub fn slice(x: &Tensor, axis: usize, first: usize, len: usize) -> Tensor {
+    let mut dims = x.dims.clone();
+    dims[axis] = len;
+    Tensor::from_fn(&dims, |index| {
+        let mut index = index.to_vec();
+        index[axis] += first;
+        x.at(&index)
+    })
+}
+
+/// The same elements under other extents.
+pub fn reshape(x: &Tensor, dims: &[usize]) -> Tensor {
+    assert_eq!(dims.iter().product::<usize>(), x.data.len());
+    Tensor { dims: dims.to_vec(), data: x.data.clone() }
+}
+
+/// Axes of extent 1, or missing in front, repeated to `dims`.
+pub fn broadcast(x: &Tensor, dims: &[usize]) -> Tensor {
+    Tensor::from_fn(dims, |index| {
+        let own = &index[index.len() - x.dims.len()..];
+        let own: Vec<usize> = own.iter().zip(&x.dims).map(|(&i, &n)| if n == 1 { 0 } else { i }).collect();
+        x.at(&own)
+    })
+}
