@@ -11,11 +11,14 @@
 //! - [`ops`]: the operators, one a file; implement [`ops::Operator`] to add your own.
 //! - [`exec`]: lowering to dispatches and memory planning; a [`Program`] is data.
 //! - [`gpu`]: the only room that names wgpu.
+//! - [`data`]: synthetic photos rendered on the GPU; photos from files.
+//! - [`train`]: checkpoints, metrics, plots.
 //! - [`hand`]: a rigged hand, its topology and coarsening, cameras.
 
 pub mod data;
 pub mod error;
 pub mod exec;
+mod files;
 pub mod gpu;
 pub mod graph;
 pub mod hand;
@@ -23,6 +26,7 @@ pub mod ops;
 pub mod rng;
 pub mod shape;
 pub mod sparse;
+pub mod train;
 
 pub use error::{Error, Result};
 pub use exec::Program;

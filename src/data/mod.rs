@@ -1,12 +1,17 @@
-//! Synthetic hands: scenes drawn at random, rendered on the GPU into photos with everything known about them.
+//! Hands to learn from and to judge by: synthetic ones, drawn at random and rendered on the GPU with everything known about
+//! them; photos from files; folders of photos with known joints.
 
+pub mod folder;
 pub mod look;
 pub mod mesh;
+pub mod photo;
 pub mod raster;
 pub mod render;
 pub mod scene;
 pub mod sheet;
 
+pub use folder::{LabelledPhoto, PhotoFolder};
+pub use photo::Photo;
 pub use render::{RenderedVars, Sample, SceneRenderer};
 pub use scene::{Scene, SceneBatch, SceneSampler, Views};
 pub use sheet::{SheetOptions, contact_sheet};

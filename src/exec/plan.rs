@@ -119,8 +119,8 @@ mod tests {
         let mut rng = crate::rng::Rng::new(1, 0);
         let temps: Vec<Temp> = (0..200)
             .map(|_| {
-                let first = rng.below(100) as usize;
-                temp(1 + rng.below(1000) as u64, first, first + rng.below(10) as usize)
+                let first = rng.below(100);
+                temp(1 + rng.below(1000) as u64, first, first + rng.below(10))
             })
             .collect();
         let plan = Plan::greedy_by_size(&temps);
