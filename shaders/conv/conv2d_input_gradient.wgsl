@@ -1,0 +1,158 @@
+// gx = conv2d's input gradient: a the gradient of y, b the weights, the result n×h×w×ci.
+// A lane owns P pixels of one row of gx, S apart so that they meet the same taps, times Q groups of four channels.
+// Also from the prelude: K_STEP = S / gcd(S, D), the distance between taps that meet one pixel; CO_LOADS = min(co, 4),
+// CO_TAIL = (co % 4 != 0).
+// Long loops are cut into calls with constant arguments as in conv2d_forward.
+const SPAN: u32 = select(P, P + (KW - 1u) * D, S == 1u);
+
+// Four channels of SPAN columns of a row of the output gradient.
+var<private> gs: array<vec4<f32>, SPAN>;
+var<private> acc: array<vec4<f32>, P * Q>;
+
+// The first of `count` taps that meets an output at `position` = pixel + padding, or `count`.
+fn first_tap(position: u32, count: u32) -> u32 {
+    if (S == 1u) {
+        return 0u;
+    }
+    var first = count;
+    for (var k = 0u; k < K_STEP; k++) {
+        if ((position + k * D * (S - 1u)) % S == 0u && first == count) {
+            first = k;
+        }
+    }
+    return first;
+}
+
+// One tap's share: four gradient channels `g` against the four weight rows from `e` on.
+fn rows_dot(g: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
+    var sum = g.x * vec4(w[0].x, w[1].x, w[2].x, w[3].x);
+    if (CO_LOADS > 1u) {
+        sum += g.y * vec4(w[0].y, w[1].y, w[2].y, w[3].y);
+    }
+    if (CO_LOADS > 2u) {
+        sum += g.z * vec4(w[0].z, w[1].z, w[2].z, w[3].z);
+    }
+    if (CO_LOADS > 3u) {
+        sum += g.w * vec4(w[0].w, w[1].w, w[2].w, w[3].w);
+    }
+    return sum;
+}
+
+// Four weights of each of the four input channels from `channel` on, for the output channels from `c` on.
+fn weights(tap: u32, channel: u32, c: u32) -> mat4x4<f32> {
+    return mat4x4(
+        weight(tap, channel, c),
+        weight(tap, channel + 1u, c),
+        weight(tap, channel + 2u, c),
+        weight(tap, channel + 3u, c),
+    );
+}
+
+fn weight(tap: u32, channel: u32, c: u32) -> vec4<f32> {
+    let w = b4((tap * params.ci + min(channel, params.ci - 1u)) * params.co + c);
+    if (CO_TAIL) {
+        return first_of_four(w, params.co - c);
+    }
+    return w;
+}
+
+// Four channels of the output gradient at column `ox` of the row that starts at pixel `base`; zero outside.
+fn gradient(inside: bool, base: i32, ox: i32, c: u32) -> vec4<f32> {
+    let ok = inside && ox >= 0 && ox < i32(params.ow);
+    let g = select(vec4(0.0), a4(select(0u, u32(base + ox) * params.co + c, ok)), ok);
+    if (CO_TAIL) {
+        return first_of_four(g, params.co - c);
+    }
+    return g;
+}
+
+// Columns `first` to `end` of those that a lane needs, for the four output channels from `c` on.
+fn load_columns(first: u32, end: u32, inside: bool, base: i32, ox: i32, c: u32) {
+    for (var j = first; j < min(end, SPAN); j++) {
+        gs[j] = gradient(inside, base, ox + i32(j), c);
+    }
+}
+
+// Adds what the P columns from gs[start] on give through one tap.
+fn multiply(tap: u32, start: u32, channel: u32, c: u32) {
+    for (var q = 0u; q < Q; q++) {
+        let w = weights(tap, channel + 4u * q, c);
+        for (var p = 0u; p < P; p++) {
+            acc[p * Q + q] += rows_dot(gs[start + p], w);
+        }
+    }
+}
+
+@compute @workgroup_size(WG)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let ci = params.ci;
+    let channel_tiles = ceil_div(ci, 4u * Q);
+    let strips = ceil_div(ceil_div(params.w, S), P);
+    let rows = params.n * params.h;
+
+    let id = (group.y * groups.x + group.x) * WG + lane;
+    let strip = id / channel_tiles;
+    let row = min(strip / (strips * S), rows - 1u);
+    let phase = strip / strips % S;
+    let ix = phase + strip % strips * P * S;
+    let iy = row % params.h;
+    let image = row / params.h;
+    let live = strip < rows * strips * S;
+    let channel = id % channel_tiles * Q * 4u;
+
+    for (var ky = first_tap(iy + params.pad_y, KH); ky < KH; ky += K_STEP) {
+        // Exact where ky meets this row; negative positions are outside whatever they round to.
+        let y_position = i32(iy + params.pad_y) - i32(ky * D);
+        let oy = y_position / i32(S);
+        let inside = y_position >= 0 && oy < i32(params.oh);
+        let base = (i32(image * params.oh) + oy) * i32(params.ow);
+        for (var c = 0u; c < params.co; c += 4u) {
+            if (S == 1u) {
+                // Tap kx meets column p + (KW - 1 - kx) D of these.
+                let ox = i32(ix + params.pad_x) - i32((KW - 1u) * D);
+                load_columns(0u, 8u, inside, base, ox, c);
+                load_columns(8u, 16u, inside, base, ox, c);
+                if (SPAN > 16u) {
+                    load_columns(16u, SPAN, inside, base, ox, c);
+                }
+                let tap = ky * KW + KW - 1u;
+                multiply(tap, 0u, channel, c);
+                if (KW > 1u) {
+                    multiply(tap - 1u, D, channel, c);
+                }
+                if (KW > 2u) {
+                    multiply(tap - 2u, 2u * D, channel, c);
+                }
+                if (KW > 3u) {
+                    multiply(tap - 3u, 3u * D, channel, c);
+                }
+                if (KW > 4u) {
+                    multiply(tap - 4u, 4u * D, channel, c);
+                }
+                for (var k = 5u; k < KW; k++) {
+                    multiply(tap - k, k * D, channel, c);
+                }
+            } else {
+                for (var kx = first_tap(ix + params.pad_x, KW); kx < KW; kx += K_STEP) {
+                    // A multiple of S by the choice of kx, so this division is exact for negative values too.
+                    let ox = (i32(ix + params.pad_x) - i32(kx * D)) / i32(S);
+                    load_columns(0u, P, inside, base, ox, c);
+                    multiply(ky * KW + kx, 0u, channel, c);
+                }
+            }
+        }
+    }
+
+    for (var q = 0u; q < Q; q++) {
+        for (var p = 0u; p < P; p++) {
+            let column = ix + p * S;
+            let e = (row * params.w + column) * ci + channel + 4u * q;
+            let left = select(0u, ci - min(channel + 4u * q, ci), live && column < params.w);
+            write4(e, acc[p * Q + q], left);
+        }
+    }
+}
