@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use super::images::Texel;
 use crate::error::{Error, Result};
 
 /// WGSL text under `shaders/`: the files that are joined, in order. Make one with [`shader!`](crate::shader).
@@ -21,7 +22,7 @@ pub struct Shader {
 #[macro_export]
 #[doc(hidden)]
 macro_rules! shader {
-    ($file:literal $(, with $shared:literal)*) => {
+    ($file:expr $(, with $shared:literal)*) => {
         $crate::exec::Shader {
             name: $file,
             sources: &[
@@ -86,7 +87,7 @@ pub enum Access {
     Write,
 }
 
-/// A storage buffer a kernel declares.
+/// A storage buffer a kernel declares, or an image it reads instead of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Binding {
     /// Its name in the shader.
@@ -95,6 +96,8 @@ pub struct Binding {
     pub index: u32,
     /// Read or written.
     pub access: Access,
+    /// Set where the kernel reads a copy of the buffer in an image.
+    pub image: Option<Texel>,
 }
 
 /// The scalar type of a parameter.
@@ -124,11 +127,11 @@ pub struct Param {
 pub struct Kernel {
     /// The shader's path under `shaders/`.
     pub shader: &'static str,
-    /// The generated constants.
+    /// The generated constants, and the parts that follow them as comments.
     pub prelude: String,
     /// Prelude and text.
     pub source: String,
-    /// The storage buffers, by binding index.
+    /// The storage buffers and images, by binding index.
     pub bindings: Vec<Binding>,
     /// The binding index of the uniform struct, if there is one.
     pub uniform: Option<u32>,
@@ -144,21 +147,25 @@ pub struct Kernel {
 
 impl Kernel {
     /// Parses, validates and reflects `shader` with the given constants; remembered for the process.
-    pub fn new(shader: &Shader, defines: &[(&'static str, Define)]) -> Result<Arc<Kernel>> {
+    /// Files of `parts` go between the constants and the shader's own.
+    pub fn new(shader: &Shader, defines: &[(&'static str, Define)], parts: &[Shader]) -> Result<Arc<Kernel>> {
         type Cache = Mutex<HashMap<(&'static str, String), Arc<Kernel>>>;
         static CACHE: LazyLock<Cache> = LazyLock::new(Default::default);
         let mut prelude = String::new();
         for (name, value) in defines {
             prelude += &format!("const {name}: {value};\n");
         }
+        for part in parts {
+            prelude += &format!("// {}\n", part.name);
+        }
         let key = (shader.name, prelude.clone());
         if let Some(kernel) = CACHE.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
             // Two shaders from different crates may bear one path.
-            if kernel.source == source(&prelude, shader) {
+            if kernel.source == source(&prelude, parts, shader) {
                 return Ok(kernel.clone());
             }
         }
-        let kernel = Arc::new(reflect(shader, prelude)?);
+        let kernel = Arc::new(reflect(shader, prelude, parts)?);
         CACHE.lock().unwrap_or_else(|e| e.into_inner()).insert(key, kernel.clone());
         Ok(kernel)
     }
@@ -169,17 +176,17 @@ impl Kernel {
     }
 }
 
-fn source(prelude: &str, shader: &Shader) -> String {
+fn source(prelude: &str, parts: &[Shader], shader: &Shader) -> String {
     let mut text = prelude.to_string();
-    for part in shader.sources {
+    for part in parts.iter().chain([shader]).flat_map(|s| s.sources) {
         text += part;
         text += "\n";
     }
     text
 }
 
-fn reflect(shader: &Shader, prelude: String) -> Result<Kernel> {
-    let source = source(&prelude, shader);
+fn reflect(shader: &Shader, prelude: String, parts: &[Shader]) -> Result<Kernel> {
+    let source = source(&prelude, parts, shader);
     let fail = |message: String| Error::Shader { shader: shader.name.to_string(), message };
     let module = naga::front::wgsl::parse_str(&source).map_err(|e| fail(e.emit_to_string(&source)))?;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::default())
@@ -211,7 +218,26 @@ fn reflect(shader: &Shader, prelude: String) -> Result<Kernel> {
             (naga::AddressSpace::Storage { access }, Some(at)) => {
                 let writes = access.contains(naga::StorageAccess::STORE);
                 let access = if writes { Access::Write } else { Access::Read };
-                kernel.bindings.push(Binding { name, index: at.binding, access });
+                kernel.bindings.push(Binding { name, index: at.binding, access, image: None });
+            }
+            (naga::AddressSpace::Handle, Some(at)) => {
+                use naga::{ImageClass, ImageDimension, StorageAccess, StorageFormat, TypeInner};
+                let image = match module.types[var.ty].inner {
+                    TypeInner::Image {
+                        dim: ImageDimension::D2,
+                        arrayed: false,
+                        class: ImageClass::Storage { format, access: StorageAccess::LOAD },
+                    } => match format {
+                        StorageFormat::Rgba32Float => Some(Texel::Vec4),
+                        StorageFormat::R32Float => Some(Texel::Scalar),
+                        _ => None,
+                    },
+                    _ => None,
+                };
+                if image.is_none() {
+                    return Err(fail(format!("{name} is not a texture_storage_2d<rgba32float or r32float, read>")));
+                }
+                kernel.bindings.push(Binding { name, index: at.binding, access: Access::Read, image });
             }
             (naga::AddressSpace::Uniform, Some(at)) => {
                 let naga::TypeInner::Struct { members, span } = &module.types[var.ty].inner else {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::images::ImagePlan;
 use super::kernel::{Access, Define, Kernel, Scalar, Shader};
 use super::plan::Plan;
 use super::program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
@@ -174,9 +175,18 @@ impl<'t> Build<'t> {
             temp.first = temp.first.min(temp.last);
         }
         let plan = if options.keep_values { Plan::without_reuse(&temps) } else { Plan::greedy_by_size(&temps) };
+        let bytes = |buffer: BufferRef| match buffer {
+            BufferRef::Input(i) => self.inputs[i as usize].ty.bytes(),
+            BufferRef::State(i) => self.states[i as usize].ty.bytes(),
+            BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
+            BufferRef::Temp(i) => self.temps[i as usize],
+            BufferRef::Unused => 0,
+        };
+        let images = ImagePlan::new(&self.kernels, &self.steps, bytes);
         Ok(Program {
             kernels: self.kernels,
             steps: self.steps,
+            images,
             inputs: self.inputs,
             states: self.states,
             constants: self.constants,
@@ -299,6 +309,7 @@ impl Lowering<'_> {
             build: &mut *self.build,
             shader,
             defines: Vec::new(),
+            parts: Vec::new(),
             buffers: Vec::new(),
             params: Vec::new(),
         }
@@ -311,6 +322,7 @@ pub struct Dispatch<'s> {
     build: &'s mut (dyn Emit + 's),
     shader: &'s Shader,
     defines: Vec<(&'static str, Define)>,
+    parts: Vec<Shader>,
     buffers: Vec<(&'static str, BufferRef)>,
     params: Vec<(&'static str, Define)>,
 }
@@ -319,6 +331,12 @@ impl Dispatch<'_> {
     /// A constant of the prelude.
     pub fn define(mut self, name: &'static str, value: impl Into<Define>) -> Self {
         self.defines.push((name, value.into()));
+        self
+    }
+
+    /// A file that declares something the shader leaves open, say how an operand is read.
+    pub fn include(mut self, part: Shader) -> Self {
+        self.parts.push(part);
         self
     }
 
@@ -342,7 +360,7 @@ impl Dispatch<'_> {
     /// Emits the dispatch with at least `n` invocations along x. Past the adapter's limit the grid folds into y: such
     /// kernels take their index from `flat_index` of `common/index.wgsl`.
     pub fn threads(self, n: usize) -> Result<()> {
-        let kernel = Kernel::new(self.shader, &self.defines)?;
+        let kernel = Kernel::new(self.shader, &self.defines, &self.parts)?;
         let groups = n.div_ceil(kernel.workgroup_size[0] as usize).max(1);
         let max = self.build.target().max_groups as usize;
         let grid = if groups <= max { [groups, 1, 1] } else { [max, groups.div_ceil(max), 1] };
@@ -351,16 +369,17 @@ impl Dispatch<'_> {
 
     /// Emits the dispatch with this many workgroups.
     pub fn groups(self, groups: [usize; 3]) -> Result<()> {
-        let kernel = Kernel::new(self.shader, &self.defines)?;
+        let kernel = Kernel::new(self.shader, &self.defines, &self.parts)?;
         self.emit(kernel, groups)
     }
 
     fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {
         let fail = |message: String| Error::Shader { shader: self.shader.name.to_string(), message };
         let target = self.build.target();
+        let buffers = kernel.bindings.iter().filter(|b| b.image.is_none()).count();
         let limits: [(&'static str, u64, u64); 4] = [
             ("workgroups a dimension", *groups.iter().max().unwrap_or(&1) as u64, target.max_groups.into()),
-            ("storage buffers", kernel.bindings.len() as u64, target.max_storage_buffers.into()),
+            ("storage buffers", buffers as u64, target.max_storage_buffers.into()),
             ("bytes of workgroup memory", kernel.workgroup_bytes.into(), target.max_workgroup_bytes.into()),
             (
                 "invocations a workgroup",

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
+use super::images::ImagePlan;
 use super::kernel::{Access, Kernel};
 use super::plan::Plan;
 use crate::error::Site;
@@ -88,6 +89,8 @@ pub struct Program {
     pub kernels: Vec<Arc<Kernel>>,
     /// The dispatches, in order.
     pub steps: Vec<Step>,
+    /// Images that steps read instead of buffers.
+    pub images: ImagePlan,
     /// Uploaded at every run.
     pub inputs: Vec<Port>,
     /// Named state, with how it begins.
@@ -117,7 +120,7 @@ impl Program {
             .fold(Cost::default(), |sum, n| Cost { flops: sum.flops + n.cost.flops, bytes: sum.bytes + n.cost.bytes })
     }
 
-    /// Every dispatch with its kernel, buffers and groups, every slot and every byte, as text.
+    /// Every dispatch (`=` marks what it writes, `~` what it reads through an image) with its kernel, buffers and groups, every slot and every byte, as text.
     pub fn dump(&self) -> String {
         let mut out = String::new();
         self.write_dump(&mut out).expect("writing to a string");
@@ -149,7 +152,11 @@ impl Program {
             };
             write!(out, "{i:4} %{:<4} {direction} {op:<16} {:<28} {:?}", step.node.0, kernel.shader, step.groups)?;
             for (binding, &buffer) in kernel.bindings.iter().zip(&step.buffers) {
-                let mark = if binding.access == Access::Write { "=" } else { ":" };
+                let mark = match (binding.access, binding.image) {
+                    (Access::Write, _) => "=",
+                    (Access::Read, None) => ":",
+                    (Access::Read, Some(_)) => "~",
+                };
                 write!(out, " {}{mark}{}", binding.name, self.describe(buffer))?;
             }
             writeln!(out, "  {site}")?;

@@ -13,6 +13,11 @@ pub(super) struct Meter {
 }
 
 impl Meter {
+    fn add(&self, bytes: u64) {
+        let now = self.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        self.peak.fetch_max(now, Ordering::Relaxed);
+    }
+
     pub(super) fn now(&self) -> u64 {
         self.now.load(Ordering::Relaxed)
     }
@@ -37,9 +42,29 @@ pub(super) struct Buffer {
 impl Buffer {
     pub(super) fn new(raw: wgpu::Buffer, meter: &Arc<Meter>) -> Self {
         let bytes = raw.size();
-        let now = meter.now.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        meter.peak.fetch_max(now, Ordering::Relaxed);
+        meter.add(bytes);
         Buffer { raw, bytes, meter: meter.clone() }
+    }
+}
+
+/// A texture that kernels read as an image; its bytes are counted while it lives.
+#[derive(Debug)]
+pub(super) struct Texture {
+    pub(super) raw: wgpu::Texture,
+    bytes: u64,
+    meter: Arc<Meter>,
+}
+
+impl Texture {
+    pub(super) fn new(raw: wgpu::Texture, bytes: u64, meter: &Arc<Meter>) -> Self {
+        meter.add(bytes);
+        Texture { raw, bytes, meter: meter.clone() }
+    }
+}
+
+impl Drop for Texture {
+    fn drop(&mut self) {
+        self.meter.now.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

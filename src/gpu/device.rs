@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::buffer::{Buffer, Meter};
+use super::buffer::{Buffer, Meter, Texture};
 use super::executable::Executable;
-use super::pipeline::{Checks, Pipelines};
+use super::pipeline::{Checks, Pipelines, texture_format};
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::{AdapterClass, CompileOptions, Program, Target, compile};
+use crate::exec::{AdapterClass, CompileOptions, IMAGE_WIDTH, Image, Program, Target, compile};
 use crate::graph::{Recorder, Var};
 
 /// How to open a [`Gpu`].
@@ -337,6 +337,20 @@ impl Gpu {
     pub(super) fn storage(&self, label: &str, bytes: u64) -> Arc<Buffer> {
         use wgpu::BufferUsages as U;
         self.buffer(label, bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)
+    }
+
+    pub(super) fn texture(&self, image: Image) -> Texture {
+        let descriptor = wgpu::TextureDescriptor {
+            label: Some("image"),
+            size: wgpu::Extent3d { width: IMAGE_WIDTH, height: image.rows, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: texture_format(image.texel),
+            usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        };
+        Texture::new(self.shared.device.create_texture(&descriptor), image.bytes(), &self.shared.meter)
     }
 
     /// Waits until the device has done all that was submitted.

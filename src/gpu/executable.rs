@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::buffer::{Buffer, Data};
+use super::buffer::{Buffer, Data, Texture};
 use super::device::Gpu;
 use super::pipeline::Pipeline;
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::{BufferRef, NodeInfo, Program};
+use crate::exec::{BufferRef, IMAGE_WIDTH, NodeInfo, Program};
 use crate::graph::NodeId;
 use crate::shape::{DType, TensorType};
 
@@ -20,6 +20,7 @@ pub struct Executable {
     buffers: Buffers,
     pipelines: Vec<Arc<Pipeline>>,
     bind_groups: Vec<wgpu::BindGroup>,
+    images: Vec<Texture>,
     staging: Arc<Buffer>,
     output_bytes: Vec<u64>,
 }
@@ -131,13 +132,18 @@ impl Executable {
             let uniform_buffer = gpu.buffer("params", uniforms.len() as u64, usage);
             gpu.shared.queue.write_buffer(&uniform_buffer.raw, 0, &uniforms);
             let pipelines: Vec<_> = program.kernels.iter().map(|k| gpu.shared.pipelines.get(device, k)).collect();
-            let bind_groups = program.steps.iter().zip(&offsets).map(|(step, &offset)| {
+            let images: Vec<Texture> = program.images.images.iter().map(|&image| gpu.texture(image)).collect();
+            let views: Vec<_> = images.iter().map(|t| t.raw.create_view(&Default::default())).collect();
+            let bind_groups = program.steps.iter().enumerate().zip(&offsets).map(|((i, step), &offset)| {
                 let kernel = &program.kernels[step.kernel];
-                let storage =
-                    kernel.bindings.iter().zip(&step.buffers).map(|(binding, &buffer)| wgpu::BindGroupEntry {
-                        binding: binding.index,
-                        resource: buffers.get(&program, buffer).as_entire_binding(),
-                    });
+                let operands = kernel.bindings.iter().zip(&step.buffers).zip(&program.images.image_of[i]);
+                let storage = operands.map(|((binding, &buffer), image)| wgpu::BindGroupEntry {
+                    binding: binding.index,
+                    resource: match image {
+                        Some(image) => wgpu::BindingResource::TextureView(&views[*image]),
+                        None => buffers.get(&program, buffer).as_entire_binding(),
+                    },
+                });
                 let uniform = kernel.uniform.map(|binding| wgpu::BindGroupEntry {
                     binding,
                     resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
@@ -161,6 +167,7 @@ impl Executable {
                 buffers,
                 pipelines,
                 bind_groups,
+                images,
                 staging,
                 output_bytes,
                 program,
@@ -220,16 +227,52 @@ impl Executable {
         self.gpu.check()
     }
 
+    /// Copies the buffers that step `i` reads through images into them.
+    fn fill_images(&self, encoder: &mut wgpu::CommandEncoder, i: usize) {
+        for copy in &self.program.images.copies[i] {
+            let width = u64::from(IMAGE_WIDTH);
+            let row_bytes = width * self.program.images.images[copy.image].texel.bytes();
+            let rows = copy.texels / width;
+            // Whole rows, then what is left.
+            for (row, width, height) in [(0, width, rows), (rows, copy.texels % width, 1)] {
+                if width * height == 0 {
+                    continue;
+                }
+                let layout = wgpu::TexelCopyBufferLayout {
+                    offset: row * row_bytes,
+                    bytes_per_row: (height > 1).then_some(row_bytes as u32),
+                    rows_per_image: None,
+                };
+                let buffer = self.buffers.get(&self.program, copy.buffer);
+                let mut target = self.images[copy.image].raw.as_image_copy();
+                target.origin.y = row as u32;
+                let size = wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 };
+                encoder.copy_buffer_to_texture(wgpu::TexelCopyBufferInfo { buffer, layout }, target, size);
+            }
+        }
+    }
+
+    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, i: usize) {
+        let step = &self.program.steps[i];
+        pass.set_pipeline(&self.pipelines[step.kernel].raw);
+        pass.set_bind_group(0, &self.bind_groups[i], &[]);
+        let [x, y, z] = step.groups;
+        pass.dispatch_workgroups(x, y, z);
+    }
+
     fn encode(&self, read_outputs: bool) -> wgpu::CommandBuffer {
         let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
-        {
+        // A pass for each stretch of steps without copies to images in between.
+        let fills = &self.program.images.copies;
+        let mut next = 0;
+        while next < fills.len() {
+            self.fill_images(&mut encoder, next);
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            for (step, bind_group) in self.program.steps.iter().zip(&self.bind_groups) {
-                pass.set_pipeline(&self.pipelines[step.kernel].raw);
-                pass.set_bind_group(0, bind_group, &[]);
-                let [x, y, z] = step.groups;
-                pass.dispatch_workgroups(x, y, z);
+            let end = (next + 1..fills.len()).find(|&i| !fills[i].is_empty()).unwrap_or(fills.len());
+            for i in next..end {
+                self.dispatch(&mut pass, i);
             }
+            next = end;
         }
         if read_outputs {
             let mut offset = 0;
@@ -274,15 +317,10 @@ impl Executable {
     pub fn profile(&mut self) -> Result<Vec<StepTime>> {
         self.gpu.wait()?;
         let mut times = Vec::new();
-        for (i, step) in self.program.steps.iter().enumerate() {
+        for i in 0..self.program.steps.len() {
             let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
-            {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
-                pass.set_pipeline(&self.pipelines[step.kernel].raw);
-                pass.set_bind_group(0, &self.bind_groups[i], &[]);
-                let [x, y, z] = step.groups;
-                pass.dispatch_workgroups(x, y, z);
-            }
+            self.fill_images(&mut encoder, i);
+            self.dispatch(&mut encoder.begin_compute_pass(&Default::default()), i);
             let commands = encoder.finish();
             let start = Instant::now();
             self.gpu.shared.queue.submit([commands]);

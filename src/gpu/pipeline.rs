@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use crate::exec::{Access, Kernel};
+use crate::exec::{Access, Kernel, Texel};
 
 /// Whether the driver's shaders check indices and bound loops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +14,13 @@ pub enum Checks {
     Trusted,
     /// wgpu's checks: indices clamped, loops bounded, division by zero defined.
     Checked,
+}
+
+pub(super) fn texture_format(texel: Texel) -> wgpu::TextureFormat {
+    match texel {
+        Texel::Vec4 => wgpu::TextureFormat::Rgba32Float,
+        Texel::Scalar => wgpu::TextureFormat::R32Float,
+    }
 }
 
 pub(super) struct Pipeline {
@@ -58,17 +65,25 @@ impl Pipelines {
                 }
             }
         };
-        let storage = kernel
-            .bindings
-            .iter()
-            .map(|b| (b.index, wgpu::BufferBindingType::Storage { read_only: b.access == Access::Read }));
-        let uniform = kernel.uniform.map(|index| (index, wgpu::BufferBindingType::Uniform));
-        let entries: Vec<wgpu::BindGroupLayoutEntry> = storage
+        let buffer = |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
+        let operands = kernel.bindings.iter().map(|b| {
+            let ty = match b.image {
+                None => buffer(wgpu::BufferBindingType::Storage { read_only: b.access == Access::Read }),
+                Some(texel) => wgpu::BindingType::StorageTexture {
+                    access: wgpu::StorageTextureAccess::ReadOnly,
+                    format: texture_format(texel),
+                    view_dimension: wgpu::TextureViewDimension::D2,
+                },
+            };
+            (b.index, ty)
+        });
+        let uniform = kernel.uniform.map(|index| (index, buffer(wgpu::BufferBindingType::Uniform)));
+        let entries: Vec<wgpu::BindGroupLayoutEntry> = operands
             .chain(uniform)
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
-                ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+                ty,
                 count: None,
             })
             .collect();

@@ -1,13 +1,22 @@
 //! 2D convolution of N×H×W×C images (strictly: cross-correlation, as networks use the word).
 
+use super::matmul::{Layout, Product, product};
+use super::operand::{Operands, Place, through_images};
+use super::reduce::column_sum;
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{BufferRef, Lowering, Shader};
+use crate::exec::{AdapterClass, Dispatch, Lowering, Shader};
 use crate::graph::Var;
 use crate::shader;
 use crate::shape::{Shape, TensorType};
 
-const DIRECT: Shader = shader!("conv/direct.wgsl", with "common/index.wgsl");
+const FORWARD: Shader = shader!("conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl");
+const INPUT_GRADIENT: Shader = shader!("conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+
+/// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
+/// are unrolled as far.
+const UNROLLED_TAPS: usize = 7;
 
 /// Attributes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -113,9 +122,26 @@ impl Operator for Forward {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (x, w) = (lowering.input(0), lowering.input(1));
-        let bias = if self.bias { lowering.input(2).buffer } else { BufferRef::Unused };
+        let bias = self.bias.then(|| lowering.input(2).buffer);
         let e = self.conv.extents(&x.ty.shape, &w.ty.shape).expect("checked by infer");
-        direct(lowering, self.conv, e, 0, [x.buffer, w.buffer, bias], (self.bias, self.relu))
+        if self.conv.is_product(&e) {
+            let (m, n, k) = (e.n * e.h * e.w, e.co, e.ci);
+            let p = Product { layout: Layout::Plain, m, n, k, a: x.buffer, b: w.buffer, bias, relu: self.relu };
+            return product(lowering, p);
+        }
+        let images = through_images(lowering.target());
+        let out = lowering.output();
+        let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
+        let (p, q) = (strip(e.ow), if vec4 { groups(e.co) } else { 1 });
+        let dispatch = self.conv.describe(lowering, &FORWARD, &e, p, q).define("RELU", self.relu);
+        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
+        let dispatch = dispatch.operand(Place::A, x.buffer, e.ci, images).operand(Place::B, w.buffer, e.co, images);
+        let dispatch = match bias {
+            Some(bias) => dispatch.operand(Place::C, bias, e.co, images),
+            None => dispatch.no_operand(Place::C),
+        };
+        let lanes = e.co.div_ceil(4 * q) * e.ow.div_ceil(p) * e.oh * e.n;
+        dispatch.no_operand(Place::D).result(out, e.co).threads(lanes)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -151,7 +177,23 @@ impl Operator for InputGradient {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (gy, w) = (lowering.input(0), lowering.input(1));
         let e = self.0.extents(&self.1, &w.ty.shape).expect("checked by infer");
-        direct(lowering, self.0, e, 1, [gy.buffer, w.buffer, BufferRef::Unused], (false, false))
+        if self.0.is_product(&e) {
+            let (m, n, k) = (e.n * e.h * e.w, e.ci, e.co);
+            let p =
+                Product { layout: Layout::TransposedB, m, n, k, a: gy.buffer, b: w.buffer, bias: None, relu: false };
+            return product(lowering, p);
+        }
+        let images = through_images(lowering.target());
+        let out = lowering.output();
+        let stride = self.0.stride;
+        let columns = e.w.div_ceil(stride);
+        let (p, q) = if stride == 1 && columns >= 8 { (8, 1) } else { (strip(columns), 1) };
+        let dispatch = self.0.describe(lowering, &INPUT_GRADIENT, &e, p, q);
+        let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
+        let dispatch = dispatch.define("K_STEP", stride / gcd(stride, self.0.dilation));
+        let dispatch = dispatch.operand(Place::A, gy.buffer, e.co, images).operand(Place::B, w.buffer, e.co, images);
+        let lanes = e.ci.div_ceil(4 * q) * columns.div_ceil(p) * stride * e.h * e.n;
+        dispatch.result(out, e.ci).threads(lanes)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -181,7 +223,34 @@ impl Operator for WeightGradient {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (x, gy) = (lowering.input(0), lowering.input(1));
         let e = self.0.extents(&x.ty.shape, &self.1).expect("checked by infer");
-        direct(lowering, self.0, e, 2, [x.buffer, gy.buffer, BufferRef::Unused], (false, false))
+        if self.0.is_product(&e) {
+            let (m, n, k) = (e.ci, e.co, e.n * e.h * e.w);
+            let p =
+                Product { layout: Layout::TransposedA, m, n, k, a: x.buffer, b: gy.buffer, bias: None, relu: false };
+            return product(lowering, p);
+        }
+        let images = through_images(lowering.target());
+        let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
+        let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
+        let q = if vec4 && taps <= 3 { groups(e.co) } else { 1 };
+        let qi = if taps == 1 { groups(e.ci) } else { 1 };
+        let p = strip(e.ow);
+        let rows = e.n * e.oh;
+        let tiles = e.co.div_ceil(4 * q) * e.ci.div_ceil(4 * qi) * e.kh * e.kw / taps;
+        let rows_per_split = rows.div_ceil(splits(lowering.target().class, tiles, rows));
+        let splits = rows.div_ceil(rows_per_split);
+        let numel = e.kh * e.kw * e.ci * e.co;
+        let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };
+        let dispatch = self.0.describe_split(lowering, &WEIGHT_GRADIENT, &e, p, q, rows_per_split);
+        let dispatch = dispatch.define("TAPS", taps).define("QI", qi).define("OW_TAIL", !e.ow.is_multiple_of(p));
+        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
+        let dispatch = dispatch.operand(Place::A, x.buffer, e.ci, images).operand(Place::B, gy.buffer, e.co, images);
+        dispatch.result(to, e.co).threads(tiles * splits)?;
+        if splits > 1 {
+            let out = lowering.output();
+            column_sum(lowering, to, out, splits, numel)?;
+        }
+        Ok(())
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -189,23 +258,66 @@ impl Operator for WeightGradient {
     }
 }
 
-fn direct(
-    lowering: &mut Lowering<'_>,
-    conv: Conv2d,
-    e: Extents,
-    pass: u32,
-    [a, b, bias]: [BufferRef; 3],
-    (has_bias, relu): (bool, bool),
-) -> Result<()> {
-    let (out, lanes) = (lowering.output(), lowering.target().lanes());
-    let threads = lowering.output_ty().shape.numel();
-    let dispatch = lowering.dispatch(&DIRECT).define("WG", lanes).define("PASS", pass);
-    let dispatch = dispatch.define("BIAS", has_bias).define("RELU", relu);
-    let dispatch = dispatch.bind("a", a).bind("b", b).bind("bias", bias).bind("out", out);
-    let dispatch = dispatch.param("n", e.n).param("h", e.h).param("w", e.w).param("ci", e.ci);
-    let dispatch = dispatch.param("kh", e.kh).param("kw", e.kw).param("co", e.co).param("oh", e.oh).param("ow", e.ow);
-    let dispatch = dispatch.param("stride", conv.stride).param("padding", conv.padding);
-    dispatch.param("dilation", conv.dilation).threads(threads)
+impl Conv2d {
+    /// Whether every pixel stands alone, so that the convolution is a matrix product over rows of channels.
+    fn is_product(&self, e: &Extents) -> bool {
+        (e.kh, e.kw, self.stride, self.padding) == (1, 1, 1, 0)
+    }
+
+    /// Starts a dispatch with what the three passes share.
+    fn describe<'s>(
+        &self,
+        lowering: &'s mut Lowering<'_>,
+        shader: &'s Shader,
+        e: &Extents,
+        p: usize,
+        q: usize,
+    ) -> Dispatch<'s> {
+        self.describe_split(lowering, shader, e, p, q, e.n * e.oh)
+    }
+
+    fn describe_split<'s>(
+        &self,
+        lowering: &'s mut Lowering<'_>,
+        shader: &'s Shader,
+        e: &Extents,
+        p: usize,
+        q: usize,
+        rows_per_split: usize,
+    ) -> Dispatch<'s> {
+        let lanes = lowering.target().lanes();
+        let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q);
+        let dispatch = dispatch.define("KH", e.kh).define("KW", e.kw);
+        let dispatch = dispatch.define("S", self.stride).define("D", self.dilation);
+        let dispatch = dispatch.param("n", e.n).param("h", e.h).param("w", e.w).param("ci", e.ci);
+        let dispatch = dispatch.param("oh", e.oh).param("ow", e.ow).param("co", e.co);
+        let dispatch = dispatch.param("pad_y", self.padding).param("pad_x", self.padding);
+        dispatch.param("rows_per_split", rows_per_split)
+    }
+}
+
+/// Pixels a lane takes of a row of `width`.
+fn strip(width: usize) -> usize {
+    width.clamp(1, 4)
+}
+
+/// Groups of four channels a lane takes.
+fn groups(channels: usize) -> usize {
+    if channels.is_multiple_of(8) { 2 } else { 1 }
+}
+
+/// Into how many partial sums a long sum of `length` terms for each of `tiles` lanes is split, so that every core has
+/// work.
+pub(super) fn splits(class: AdapterClass, tiles: usize, length: usize) -> usize {
+    let lanes: usize = match class {
+        AdapterClass::Software => 512,
+        AdapterClass::Hardware => 1 << 15,
+    };
+    lanes.div_ceil(tiles).min(length.div_ceil(4)).max(1)
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 impl<'r> Var<'r> {

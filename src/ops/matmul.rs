@@ -1,5 +1,8 @@
 //! Matrix products of tensors seen as rows × channels: linear layers, 1×1 convolutions and their gradients.
 
+use super::conv2d::splits;
+use super::operand::{Operands, Place, through_images};
+use super::reduce::column_sum;
 use super::{Cost, Operator, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
@@ -7,7 +10,74 @@ use crate::graph::Var;
 use crate::shader;
 use crate::shape::{Shape, TensorType};
 
+const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl");
+const TRANSPOSED_A: Shader = shader!("matmul/transposed_a.wgsl");
+const TRANSPOSED_B: Shader = shader!("matmul/transposed_b.wgsl", with "matmul/shape.wgsl");
 const DIRECT: Shader = shader!("matmul/direct.wgsl", with "common/index.wgsl");
+
+/// Which operand of a product is stored transposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// a is m×k, b is k×n.
+    Plain,
+    /// a is k×m: a sum over k, the long axis, in parts where there is too little other work.
+    TransposedA,
+    /// b is n×k.
+    TransposedB,
+}
+
+/// A product of two matrices, m×n with the inner extent k, plus a row of n (not after `TransposedA`), then ReLU if
+/// asked.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Product {
+    pub(super) layout: Layout,
+    pub(super) m: usize,
+    pub(super) n: usize,
+    pub(super) k: usize,
+    pub(super) a: BufferRef,
+    pub(super) b: BufferRef,
+    pub(super) bias: Option<BufferRef>,
+    pub(super) relu: bool,
+}
+
+/// Emits a product into the operator's output.
+pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
+    let Product { layout, m, n, k, a, b, bias, relu } = product;
+    let (lanes, class) = (lowering.target().lanes(), lowering.target().class);
+    let images = through_images(lowering.target());
+    let q = if n.is_multiple_of(8) { 2 } else { 1 };
+    if layout == Layout::TransposedA {
+        let qm = if m.is_multiple_of(8) { 2 } else { 1 };
+        let tiles = m.div_ceil(4 * qm) * n.div_ceil(4 * q);
+        let k_per_split = k.div_ceil(splits(class, tiles, k.div_ceil(16)));
+        let parts = k.div_ceil(k_per_split);
+        let to = if parts == 1 { lowering.output() } else { lowering.scratch(parts * m * n) };
+        let dispatch = lowering.dispatch(&TRANSPOSED_A).define("WG", lanes).define("Q", q).define("QM", qm);
+        let dispatch = dispatch.define("UNROLL", k_per_split.min(4)).define("M_LOADS", m.min(4));
+        let dispatch = dispatch.operand(Place::A, a, m, images).operand(Place::B, b, n, images).result(to, n);
+        let dispatch = dispatch.param("m", m).param("n", n).param("k", k).param("k_per_split", k_per_split);
+        dispatch.threads(tiles * parts)?;
+        if parts > 1 {
+            let out = lowering.output();
+            column_sum(lowering, to, out, parts, m * n)?;
+        }
+        return Ok(());
+    }
+    let (shader, b_row) = match layout {
+        Layout::TransposedB => (&TRANSPOSED_B, k),
+        _ => (&PLAIN, n),
+    };
+    let p = m.min(8);
+    let out = lowering.output();
+    let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q).define("RELU", relu);
+    let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
+    let dispatch = dispatch.operand(Place::A, a, k, images).operand(Place::B, b, b_row, images).result(out, n);
+    let dispatch = match bias {
+        Some(bias) => dispatch.operand(Place::C, bias, n, images),
+        None => dispatch.no_operand(Place::C),
+    };
+    dispatch.param("m", m).param("n", n).param("k", k).threads(m.div_ceil(p) * n.div_ceil(4 * q))
+}
 
 /// `op(a)·op(b)` with a bias and ReLU if asked. Operand a is rows × channels whatever its rank; b has two axes.
 #[derive(Debug, Clone, Copy)]
@@ -82,8 +152,19 @@ impl Operator for Matmul {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (a, b) = (lowering.input(0), lowering.input(1));
-        let bias = if self.bias { lowering.input(2).buffer } else { BufferRef::Unused };
+        let bias = self.bias.then(|| lowering.input(2).buffer);
         let (m, n, k) = self.extents(&a.ty.shape, &b.ty.shape).expect("checked by infer");
+        let layout = match (self.trans_a, self.trans_b) {
+            (false, false) => Some(Layout::Plain),
+            (false, true) => Some(Layout::TransposedB),
+            (true, false) if bias.is_none() && !self.relu => Some(Layout::TransposedA),
+            _ => None,
+        };
+        if let Some(layout) = layout {
+            let relu = self.relu;
+            return product(lowering, Product { layout, m, n, k, a: a.buffer, b: b.buffer, bias, relu });
+        }
+        let bias = bias.unwrap_or(BufferRef::Unused);
         let (c, lanes) = (lowering.output(), lowering.target().lanes());
         let dispatch = lowering.dispatch(&DIRECT).define("WG", lanes);
         let dispatch = dispatch.define("TRANS_A", self.trans_a).define("TRANS_B", self.trans_b);

@@ -15,6 +15,7 @@ mod conv2d;
 mod gather;
 mod heatmap;
 mod matmul;
+mod operand;
 mod optimizer;
 mod pointwise;
 mod pool;

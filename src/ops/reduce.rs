@@ -1,14 +1,32 @@
 //! Sums and means over axes, in a fixed order and in chunks, so that results repeat bit for bit and rounding grows with
 //! the logarithm of the length.
 
+use super::operand::{Operands, Place, through_images};
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
 use crate::shader;
 use crate::shape::{Shape, TensorType};
 
 const SUM: Shader = shader!("reduce/sum.wgsl", with "common/index.wgsl");
+
+const COLUMN_SUM: Shader = shader!("reduce/column_sum.wgsl");
+
+/// Emits the sum of the `rows` rows of `from`, each of `columns` elements, into `to`.
+pub(super) fn column_sum(
+    lowering: &mut Lowering<'_>,
+    from: BufferRef,
+    to: BufferRef,
+    rows: usize,
+    columns: usize,
+) -> Result<()> {
+    let (lanes, images) = (lowering.target().lanes(), through_images(lowering.target()));
+    let dispatch = lowering.dispatch(&COLUMN_SUM).define("WG", lanes);
+    let dispatch = dispatch.operand(Place::A, from, columns, images).result(to, columns);
+    let dispatch = dispatch.param("rows", rows).param("columns", columns).param("rows_per_split", rows);
+    dispatch.threads(columns.div_ceil(4))
+}
 
 /// The longest run of elements one thread adds up where splitting gives other threads work.
 const CHUNK: usize = 128;

@@ -1,0 +1,49 @@
+// y = relu(a·b + c): a m×k, b k×n, c a row of n or access/c_none. Register tiles as in conv/conv2d_forward.
+
+// Four columns of row `k` of b.
+fn b_row(k: u32, column: u32) -> vec4<f32> {
+    var row = k;
+    if (K_TAIL) {
+        row = min(k, params.k - 1u);
+    }
+    return b4(row * params.n + column);
+}
+
+@compute @workgroup_size(WG)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tiles = ceil_div(params.n, 4u * Q);
+    let id = (group.y * groups.x + group.x) * WG + lane;
+    let row = id / tiles * P;
+    let column = id % tiles * Q * 4u;
+    let last = (params.n - 1u) / 4u * 4u;
+
+    for (var k = 0u; k < params.k; k += 4u) {
+        var b: array<vec4<f32>, 4u * Q>;
+        for (var q = 0u; q < Q; q++) {
+            for (var j = 0u; j < 4u; j++) {
+                b[4u * q + j] = b_row(k + j, min(column + 4u * q, last));
+            }
+        }
+        for (var p = 0u; p < P; p++) {
+            let a = a_row(row + p, k);
+            for (var q = 0u; q < Q; q++) {
+                var sum = acc[p * Q + q] + a.x * b[4u * q];
+                if (K_LOADS > 1u) {
+                    sum += a.y * b[4u * q + 1u];
+                }
+                if (K_LOADS > 2u) {
+                    sum += a.z * b[4u * q + 2u];
+                }
+                if (K_LOADS > 3u) {
+                    sum += a.w * b[4u * q + 3u];
+                }
+                acc[p * Q + q] = sum;
+            }
+        }
+    }
+    write_tile(row, column, last);
+}

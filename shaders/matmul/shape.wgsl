@@ -1,0 +1,45 @@
+// What the matrix products share: y is m×n, the inner extent k.
+// From the prelude: WG lanes a workgroup; P rows and Q groups of four columns a lane; K_LOADS = min(k, 4),
+// K_TAIL = (k % 4 != 0).
+struct Params {
+    m: u32,
+    n: u32,
+    k: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+
+// One accumulator for each of a lane's rows and groups.
+var<private> acc: array<vec4<f32>, P * Q>;
+
+fn ceil_div(a: u32, b: u32) -> u32 {
+    return (a + b - 1u) / b;
+}
+
+// `v` with its elements from `count` on set to zero.
+fn first_of_four(v: vec4<f32>, count: u32) -> vec4<f32> {
+    return select(vec4(0.0), v, vec4(0u, 1u, 2u, 3u) < vec4(count));
+}
+
+// Four elements of row `row` of a, from inner index `k` on.
+fn a_row(row: u32, k: u32) -> vec4<f32> {
+    let a = a4(min(row, params.m - 1u) * params.k + k);
+    if (K_TAIL) {
+        return first_of_four(a, params.k - k);
+    }
+    return a;
+}
+
+// Writes a lane's tile: relu(acc + c), c a row of n or access/c_none. RELU from the prelude.
+fn write_tile(row: u32, column: u32, last: u32) {
+    for (var q = 0u; q < Q; q++) {
+        let bias = c4(min(column + 4u * q, last));
+        for (var p = 0u; p < P; p++) {
+            var value = acc[p * Q + q] + bias;
+            if (RELU) {
+                value = select(value, vec4(0.0), value < vec4(0.0));
+            }
+            let left = select(0u, params.n - min(column + 4u * q, params.n), row + p < params.m);
+            write4((row + p) * params.n + column + 4u * q, value, left);
+        }
+    }
+}

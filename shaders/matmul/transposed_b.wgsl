@@ -1,0 +1,56 @@
+// y = relu(a·bᵀ + c): a m×k, b n×k, c a row of n or access/c_none.
+
+// Four inner elements of row `row` of b.
+fn b_row(row: u32, k: u32) -> vec4<f32> {
+    let b = b4(min(row, params.n - 1u) * params.k + k);
+    if (K_TAIL) {
+        return first_of_four(b, params.k - k);
+    }
+    return b;
+}
+
+@compute @workgroup_size(WG)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let tiles = ceil_div(params.n, 4u * Q);
+    let id = (group.y * groups.x + group.x) * WG + lane;
+    let row = id / tiles * P;
+    let column = id % tiles * Q * 4u;
+    let last = (params.n - 1u) / 4u * 4u;
+
+    for (var k = 0u; k < params.k; k += 4u) {
+        // Four columns of bᵀ a group, turned so that each vector holds one inner index.
+        var b: array<vec4<f32>, 4u * Q>;
+        for (var q = 0u; q < Q; q++) {
+            let t = transpose(mat4x4(
+                b_row(column + 4u * q, k),
+                b_row(column + 4u * q + 1u, k),
+                b_row(column + 4u * q + 2u, k),
+                b_row(column + 4u * q + 3u, k),
+            ));
+            for (var j = 0u; j < 4u; j++) {
+                b[4u * q + j] = t[j];
+            }
+        }
+        for (var p = 0u; p < P; p++) {
+            let a = a_row(row + p, k);
+            for (var q = 0u; q < Q; q++) {
+                var sum = acc[p * Q + q] + a.x * b[4u * q];
+                if (K_LOADS > 1u) {
+                    sum += a.y * b[4u * q + 1u];
+                }
+                if (K_LOADS > 2u) {
+                    sum += a.z * b[4u * q + 2u];
+                }
+                if (K_LOADS > 3u) {
+                    sum += a.w * b[4u * q + 3u];
+                }
+                acc[p * Q + q] = sum;
+            }
+        }
+    }
+    write_tile(row, column, last);
+}
