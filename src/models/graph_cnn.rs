@@ -1,0 +1,276 @@
+//! The graph CNN of Ge et al. 2019, "3D Hand Shape and Pose Estimation from a Single RGB Image" (CVPR): a stacked
+//! hourglass finds 2D heat-maps, a residual network encodes them with the image's features, a Chebyshev graph CNN grows
+//! a mesh from the code, and a linear graph CNN reads the joints off the mesh.
+
+use serde::{Deserialize, Serialize};
+
+use super::lift::TruthVars;
+use super::mesh_graph::MeshGraph;
+use crate::error::{Error, Result};
+use crate::graph::{Recorder, Var};
+use crate::hand::joints::JOINTS;
+use crate::nn::losses::{MeshLoss, squared_error};
+use crate::nn::{batch_norm_relu, chebyshev, conv, hourglass, linear, residual};
+use crate::ops::Conv2d;
+
+/// The sizes of a network.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GraphCnnConfig {
+    /// Its name in files and reports.
+    pub name: String,
+    /// Side of the photo the network sees, px; the heat-maps have a quarter of it.
+    pub input_px: usize,
+    /// Channels after the first convolution.
+    pub stem: usize,
+    /// Channels of the hourglasses.
+    pub features: usize,
+    /// How many hourglasses follow each other.
+    pub stacks: usize,
+    /// How often an hourglass halves its size.
+    pub depth: usize,
+    /// Channels of the encoder before each of its four max-pools (two residuals each).
+    pub encoder: [usize; 4],
+    /// Length of the code between the two fully-connected layers.
+    pub latent: usize,
+    /// Channels of the graph features: coarsest level, after the convolutions on the coarsest, the ×4 and the ×16 level.
+    pub graph: [usize; 4],
+    /// Channels of the linear pose regressor after its two graph convolutions.
+    pub pose: [usize; 2],
+    /// Standard deviation of a heat-map's Gaussian, px of the heat-map.
+    pub sigma_px: f32,
+}
+
+/// Terms of a Chebyshev convolution (K in the paper).
+const ORDER: usize = 3;
+
+impl GraphCnnConfig {
+    /// The paper's sizes. Those the paper does not give (encoder, latent, graph and pose channels) are chosen here.
+    pub fn paper() -> Self {
+        GraphCnnConfig {
+            name: "paper".into(),
+            input_px: 256,
+            stem: 64,
+            features: 256,
+            stacks: 2,
+            depth: 4,
+            encoder: [256; 4],
+            latent: 1024,
+            graph: [64, 64, 32, 16],
+            pose: [16, 32],
+            sigma_px: 4.0,
+        }
+    }
+
+    /// About 0.1 GFLOP a photo: trains on a software GPU.
+    pub fn small() -> Self {
+        GraphCnnConfig {
+            name: "small".into(),
+            input_px: 128,
+            stem: 8,
+            features: 32,
+            stacks: 2,
+            depth: 3,
+            encoder: [32, 48, 96, 128],
+            latent: 256,
+            graph: [32, 32, 32, 16],
+            pose: [8, 16],
+            sigma_px: 2.0,
+        }
+    }
+
+    /// The configuration called `name`.
+    pub fn named(name: &str) -> Result<Self> {
+        match name {
+            "paper" => Ok(Self::paper()),
+            "small" => Ok(Self::small()),
+            _ => Err(Error::invalid("configuration", "`small` or `paper`", format!("`{name}`"))),
+        }
+    }
+
+    /// Side of the heat-maps, px.
+    pub fn heatmap_px(&self) -> usize {
+        self.input_px / 4
+    }
+
+    /// Checks that the sizes fit each other: files can hold anything.
+    pub fn check(&self) -> Result<()> {
+        let step = 4 << self.depth.max(4);
+        if self.input_px == 0 || self.input_px % step != 0 {
+            return Err(Error::invalid("input_px", format!("a multiple of {step}"), self.input_px));
+        }
+        let sizes = [self.stem, self.features, self.latent].into_iter().chain(self.encoder).chain(self.graph);
+        if let Some(bad) = sizes.chain(self.pose).find(|&n| n == 0 || n > 1 << 16) {
+            return Err(Error::invalid("channels", "between 1 and 65536", bad));
+        }
+        if self.stacks == 0 || self.depth == 0 || !(self.sigma_px > 0.0) {
+            let got = format!("{}, {} and {}", self.stacks, self.depth, self.sigma_px);
+            return Err(Error::invalid("stacks, depth and sigma_px", "positive numbers", got));
+        }
+        Ok(())
+    }
+}
+
+/// What the network says of a batch of photos.
+#[derive(Debug, Clone)]
+pub struct Prediction<'r> {
+    /// Each stack's heat-maps, N×h×w×21.
+    pub heatmaps: Vec<Var<'r>>,
+    /// N×V×3: image coordinates in [−1, 1] over the crop, and depth relative to the wrist over the scale.
+    pub mesh_uvd: Var<'r>,
+}
+
+/// Records the network's parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Network<'a> {
+    /// The sizes.
+    pub config: &'a GraphCnnConfig,
+    /// The mesh's graphs.
+    pub mesh: &'a MeshGraph,
+}
+
+impl Network<'_> {
+    /// The stacked hourglass (Newell et al. 2016, §3): the heat-maps of each stack, and the features after the last.
+    #[track_caller]
+    pub fn heatmaps<'r>(&self, photo: Var<'r>) -> Result<(Vec<Var<'r>>, Var<'r>)> {
+        let c = self.config.features;
+        photo.recorder().scoped("hourglass", || {
+            let x = photo.offset(-0.5)?.scale(4.0)?;
+            let x = conv(x, "stem", self.config.stem, 7, Conv2d { stride: 2, padding: 3, dilation: 1 })?;
+            let x = residual(batch_norm_relu(x, "stem_norm")?, "stem1", c / 2)?.max_pool2d(2, 2, 0)?;
+            let mut x = residual(residual(x, "stem2", c / 2)?, "stem3", c)?;
+            let mut maps = Vec::new();
+            for stack in 0..self.config.stacks {
+                let name = |part: &str| format!("{part}{stack}");
+                let y = residual(hourglass(x, &name("stack"), self.config.depth)?, &name("post"), c)?;
+                let features = conv(y, &name("features"), c, 1, Conv2d::default())?;
+                let features = batch_norm_relu(features, &name("features_norm"))?;
+                let map = conv(features, &name("heatmaps"), JOINTS, 1, Conv2d::default())?;
+                maps.push(map);
+                let back = conv(features, &name("merge_features"), c, 1, Conv2d::default())?;
+                x = x.add(back)?.add(conv(map, &name("merge_heatmaps"), c, 1, Conv2d::default())?)?;
+            }
+            Ok((maps, x))
+        })
+    }
+
+    /// The encoder and the graph CNN: from features and heat-maps to N×V×3.
+    #[track_caller]
+    fn mesh<'r>(&self, features: Var<'r>, heatmaps: Var<'r>) -> Result<Var<'r>> {
+        let r = features.recorder();
+        let code = r.scoped("encoder", || {
+            let mut x = r.concat(&[features, heatmaps], 3)?;
+            for (i, &c) in self.config.encoder.iter().enumerate() {
+                x = residual(residual(x, &format!("level{i}a"), c)?, &format!("level{i}b"), c)?;
+                x = x.max_pool2d(2, 2, 0)?;
+            }
+            let x = batch_norm_relu(x, "norm")?;
+            let [n, h, w, c] = x.shape().nhwc().expect("an image");
+            linear(x.reshape([n, h * w * c])?, "code", self.config.latent, true)
+        })?;
+        r.scoped("graph", || {
+            let [c0, c1, c2, c3] = self.config.graph;
+            let [coarse, middle, fine] = &self.mesh.levels;
+            let [nodes, _, finest] = self.mesh.nodes;
+            let n = code.shape().dims()[0];
+            let x = linear(code, "grow", nodes * c0, true)?.reshape([n, nodes, c0])?;
+            let x = chebyshev(x, "coarse", coarse, c1, ORDER, true)?.relu()?;
+            let x = chebyshev(x.graph_upsample(4)?, "middle", middle, c2, ORDER, true)?.relu()?;
+            let x = chebyshev(x.graph_upsample(4)?, "fine", fine, c3, ORDER, true)?.relu()?;
+            let x = chebyshev(x, "last", fine, 3, ORDER, false)?;
+            // Where each node lies on average, so that the convolutions need only say how this hand differs.
+            let x = x.add(r.param_with("template", [finest, 3], crate::graph::Init::Constant(0.0)))?;
+            x.gather_rows(&self.mesh.node_of_vertex)
+        })
+    }
+
+    /// The whole network on photos N×S×S×3 (sRGB in [0, 1]).
+    #[track_caller]
+    pub fn predict<'r>(&self, photo: Var<'r>) -> Result<Prediction<'r>> {
+        let (heatmaps, features) = self.heatmaps(photo)?;
+        let last = *heatmaps.last().expect("at least one stack");
+        Ok(Prediction { mesh_uvd: self.mesh(features, last)?, heatmaps })
+    }
+
+    /// The joints (N×21×3) of mesh positions (N×V×3) by the linear graph CNN: two Chebyshev convolutions, each followed by
+    /// pooling, and a linear layer; no bias, no nonlinearity. Works on positions relative to the mesh's mean, so joints move
+    /// with the mesh.
+    #[track_caller]
+    pub fn joints<'r>(&self, xyz: Var<'r>) -> Result<Var<'r>> {
+        let r = xyz.recorder();
+        r.scoped("pose", || {
+            let centre = xyz.mean(&[1])?;
+            let x = xyz.sub(centre)?.spmm(&self.mesh.node_from_vertex)?;
+            let [c1, c2] = self.config.pose;
+            let [_, middle, fine] = &self.mesh.levels;
+            let x = chebyshev(x, "fine", fine, c1, ORDER, false)?.graph_pool_mean(4)?;
+            let x = chebyshev(x, "middle", middle, c2, ORDER, false)?.graph_pool_mean(4)?;
+            let n = x.shape().dims()[0];
+            let x = x.reshape([n, self.mesh.nodes[0] * c2])?;
+            let joints = x.matmul(r.param("joints", [self.mesh.nodes[0] * c2, JOINTS * 3]))?;
+            joints.reshape([n, JOINTS, 3])?.add(centre)
+        })
+    }
+
+    /// The heat-map loss (Ge et al. 2019, §4.3), summed over stacks, against Gaussians around joints in px of the photo.
+    #[track_caller]
+    pub(crate) fn heatmap_loss<'r>(&self, heatmaps: &[Var<'r>], joints_uv: Var<'r>) -> Result<Var<'r>> {
+        let size = self.config.heatmap_px();
+        let uv = joints_uv.scale(size as f32 / self.config.input_px as f32)?;
+        let truth = uv.recorder().gaussian_heatmaps(uv, size, size, self.config.sigma_px)?;
+        let mut total: Option<Var<'r>> = None;
+        for &map in heatmaps {
+            let loss = squared_error(map, truth)?;
+            total = Some(total.map_or(Ok(loss), |sum| sum.add(loss))?);
+        }
+        Ok(total.expect("at least one stack"))
+    }
+}
+
+/// The losses of a training step; `total` is what is differentiated.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TrainingLosses<'r> {
+    pub(crate) total: Var<'r>,
+    pub(crate) heatmap: Var<'r>,
+    pub(crate) mesh: Option<MeshLoss<'r>>,
+    pub(crate) pose: Var<'r>,
+}
+
+impl<'r> TrainingLosses<'r> {
+    /// The terms by name, for reports.
+    pub(crate) fn terms(&self) -> Vec<(&'static str, Var<'r>)> {
+        let mut terms = vec![("heatmap", self.heatmap), ("pose", self.pose)];
+        if let Some(mesh) = &self.mesh {
+            let MeshLoss { vertex, normal, edge, laplacian } = *mesh;
+            terms.extend([("vertex", vertex), ("normal", normal), ("edge", edge), ("laplacian", laplacian)]);
+        }
+        terms
+    }
+}
+
+impl<'a> Network<'a> {
+    /// First stage: the hourglass by its heat-maps, and apart from it the pose regressor from true meshes.
+    #[track_caller]
+    pub(crate) fn pretraining_losses<'r>(&self, photo: Var<'r>, truth: &TruthVars<'r>) -> Result<TrainingLosses<'r>> {
+        let heatmap = self.heatmap_loss(&self.heatmaps(photo)?.0, truth.joints_uv)?;
+        let pose = squared_error(self.joints(truth.mesh.xyz)?, truth.joints_xyz)?;
+        Ok(TrainingLosses { total: heatmap.add(pose)?, heatmap, mesh: None, pose })
+    }
+
+    /// Second stage: everything, 0.5·heat-map + mesh + pose (eq. 6).
+    #[track_caller]
+    pub(crate) fn full_losses<'r>(&self, photo: Var<'r>, truth: &TruthVars<'r>) -> Result<TrainingLosses<'r>> {
+        let prediction = self.predict(photo)?;
+        let heatmap = self.heatmap_loss(&prediction.heatmaps, truth.joints_uv)?;
+        let xyz = truth.lifting.lift(prediction.mesh_uvd)?;
+        let uv = prediction.mesh_uvd.slice(2, 0, 2)?;
+        let mesh = MeshLoss::new(xyz, uv, &truth.mesh, &self.mesh.operators)?;
+        let pose = squared_error(self.joints(xyz)?, truth.joints_xyz)?;
+        let total = heatmap.scale(0.5)?.add(mesh.total()?)?.add(pose)?;
+        Ok(TrainingLosses { total, heatmap, mesh: Some(mesh), pose })
+    }
+}
+
+/// Declares a photo input of the network's size.
+pub(crate) fn photo_input<'r>(r: &'r Recorder, config: &GraphCnnConfig, batch: usize) -> Var<'r> {
+    r.input("photo", [batch, config.input_px, config.input_px, 3])
+}

@@ -1,0 +1,201 @@
+//! Photo in, hand out: the trained graph CNN with its programs compiled, and the step from image coordinates and relative
+//! depth to millimetres.
+
+use glam::{Vec2, Vec3};
+
+use super::graph_cnn::{GraphCnnConfig, Network, photo_input};
+use super::mesh_graph::MeshGraph;
+use crate::data::Photo;
+use crate::error::{Error, Result};
+use crate::gpu::{Executable, Gpu, States};
+use crate::graph::Recorder;
+use crate::hand::camera::Crop;
+use crate::hand::joints::{BONES, JOINTS, MIDDLE_MCP, MIDDLE_PIP, WRIST};
+use crate::hand::{Camera, Pose, RiggedHand, Shape};
+
+/// The field of view assumed of a photo whose camera is not known, radians across the photo's shorter side: that of a
+/// telephone's or webcam's main camera.
+const DEFAULT_FIELD_OF_VIEW: f32 = 0.9;
+
+/// What is known of a photo besides its pixels.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InferOptions {
+    /// The true length of the middle finger's MCP–PIP bone, mm; otherwise that of the shipped hand.
+    pub scale_mm: Option<f32>,
+    /// The hand is a left one.
+    pub left: bool,
+    /// The camera of the whole photo, px; otherwise a usual field of view is assumed.
+    pub camera: Option<Camera>,
+    /// The true depth of the wrist, mm; otherwise it is found from the scale.
+    pub root_depth_mm: Option<f32>,
+}
+
+/// A hand found in a photo.
+#[derive(Debug, Clone)]
+pub struct HandMesh {
+    /// The 21 joints relative to the wrist, camera axes, mm.
+    pub joints_mm: [Vec3; JOINTS],
+    /// The joints in the photo, px.
+    pub uv: [Vec2; JOINTS],
+    /// The mesh's vertices relative to the wrist, camera axes, mm.
+    pub vertices_mm: Vec<Vec3>,
+    /// The vertices in the photo, px.
+    pub vertices_uv: Vec<Vec2>,
+    /// The mesh's faces, anticlockwise from outside.
+    pub faces: Vec<[u32; 3]>,
+    /// Where the wrist is in front of the camera, mm.
+    pub root_mm: Vec3,
+}
+
+/// The graph CNN with its weights on a device.
+pub struct GraphCnn {
+    config: GraphCnnConfig,
+    mesh: MeshGraph,
+    states: States,
+    image_program: Executable,
+    pose_program: Executable,
+    /// Bone lengths of the shipped hand over its middle MCP–PIP bone.
+    bone_ratios: [f32; JOINTS - 1],
+    default_scale_mm: f32,
+}
+
+impl std::fmt::Debug for GraphCnn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "GraphCnn({}, {:?})", self.config.name, self.image_program)
+    }
+}
+
+impl GraphCnn {
+    /// Compiles the network for single photos on named state that holds (or will hold) its weights.
+    pub fn new(gpu: &Gpu, config: GraphCnnConfig, states: &States) -> Result<Self> {
+        config.check()?;
+        let hand = RiggedHand::right();
+        let mesh = MeshGraph::new(&hand)?;
+        let network = Network { config: &config, mesh: &mesh };
+        let r = Recorder::new();
+        let uvd = network.predict(photo_input(&r, &config, 1))?.mesh_uvd;
+        let image_program = gpu.compile_with(&r, [uvd], states)?;
+        let r = Recorder::new();
+        let joints = network.joints(r.input("xyz", [2, mesh.vertices, 3]))?;
+        let pose_program = gpu.compile_with(&r, [joints], states)?;
+        let rest = hand.pose(&Pose::default(), &Shape::default()).joints;
+        let default_scale_mm = rest[MIDDLE_MCP].distance(rest[MIDDLE_PIP]);
+        let bone_ratios = BONES.map(|(a, b)| rest[a].distance(rest[b]) / default_scale_mm);
+        let states = states.clone();
+        Ok(GraphCnn { config, mesh, states, image_program, pose_program, bone_ratios, default_scale_mm })
+    }
+
+    /// The network's sizes.
+    pub fn config(&self) -> &GraphCnnConfig {
+        &self.config
+    }
+
+    /// The weights.
+    pub fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// The program that photos go through.
+    pub fn program(&self) -> &crate::Program {
+        self.image_program.program()
+    }
+
+    /// Finds the hand in the middle square of a photo.
+    pub fn infer(&mut self, photo: &Photo, options: &InferOptions) -> Result<HandMesh> {
+        let size = self.config.input_px;
+        let side = photo.width().min(photo.height()) as f32;
+        let camera = match options.camera {
+            Some(camera) => camera,
+            None => {
+                let focal = side / 2.0 / (DEFAULT_FIELD_OF_VIEW / 2.0).tan();
+                let centre = Vec2::new(photo.width() as f32, photo.height() as f32) / 2.0;
+                Camera::new(focal, focal, centre.x, centre.y).map_err(|e| Error::Hand(e.to_string()))?
+            }
+        };
+        let width = photo.width() as f32;
+        let mirrored;
+        let (photo, camera) = if options.left {
+            mirrored = photo.mirrored();
+            (&mirrored, Camera { cx: width - camera.cx, ..camera })
+        } else {
+            (photo, camera)
+        };
+        let (pixels, crop) = photo.square_crop(size);
+        let mut hand = self.infer_crop(&pixels, camera.cropped(&crop), &crop, options)?;
+        if options.left {
+            let flip = |p: &mut Vec3| p.x = -p.x;
+            hand.joints_mm.iter_mut().chain(&mut hand.vertices_mm).for_each(flip);
+            flip(&mut hand.root_mm);
+            hand.uv.iter_mut().chain(&mut hand.vertices_uv).for_each(|p| p.x = width - p.x);
+            hand.faces.iter_mut().for_each(|f| f.swap(1, 2));
+        }
+        Ok(hand)
+    }
+
+    /// Finds a right hand in a crop of the network's size: `pixels` are S×S×3 sRGB in [0, 1], `camera` is the crop's, and
+    /// image coordinates are given in the frame that `crop` was cut from.
+    pub fn infer_crop(
+        &mut self,
+        pixels: &[f32],
+        camera: Camera,
+        crop: &Crop,
+        options: &InferOptions,
+    ) -> Result<HandMesh> {
+        let scale = options.scale_mm.unwrap_or(self.default_scale_mm);
+        if !(scale.is_finite() && scale > 0.0) {
+            return Err(Error::invalid("scale_mm", "a positive length", scale));
+        }
+        let half = self.config.input_px as f32 / 2.0;
+        let out = self.image_program.run([("photo", pixels)])?;
+        let uvd: Vec<Vec3> = out.f32(0).chunks_exact(3).map(Vec3::from_slice).collect();
+        if uvd.iter().any(|p| !p.is_finite()) {
+            return Err(Error::NotFinite { what: "the predicted mesh".into(), detail: "check the weights".into() });
+        }
+        // A vertex lies at ray·(z + scale·d) for the wrist's depth z: affine in z, and so are the joints.
+        let rays: Vec<Vec3> = uvd.iter().map(|p| camera.unproject((p.truncate() + Vec2::ONE) * half, 1.0)).collect();
+        let relative: Vec<Vec3> = rays.iter().zip(&uvd).map(|(ray, p)| *ray * (scale * p.z)).collect();
+        let flat: Vec<f32> = rays.iter().chain(&relative).flat_map(|p| p.to_array()).collect();
+        let out = self.pose_program.run([("xyz", &flat)])?;
+        let joints: Vec<Vec3> = out.f32(0).chunks_exact(3).map(Vec3::from_slice).collect();
+        let joint = |z: f32, j: usize| joints[j] * z + joints[JOINTS + j];
+        let nearest = uvd.iter().map(|p| -p.z * scale).fold(0.0, f32::max) + 1.0;
+        let z = match options.root_depth_mm {
+            Some(z) if z.is_finite() && z > 0.0 => z,
+            Some(z) => return Err(Error::invalid("root_depth_mm", "a positive depth", z)),
+            None => self.find_depth(nearest, scale, &joint),
+        };
+        let root = joint(z, WRIST);
+        let in_photo = |p: Vec3| crop.backward(camera.project(p));
+        let vertices = rays.iter().zip(&relative).map(|(ray, rest)| *ray * z + *rest - root);
+        Ok(HandMesh {
+            joints_mm: std::array::from_fn(|j| joint(z, j) - root),
+            uv: std::array::from_fn(|j| in_photo(joint(z, j))),
+            vertices_mm: vertices.collect(),
+            vertices_uv: uvd.iter().map(|p| crop.backward((p.truncate() + Vec2::ONE) * half)).collect(),
+            faces: self.mesh.faces.clone(),
+            root_mm: root,
+        })
+    }
+
+    /// The wrist's depth at which the bones come nearest to the lengths they have in a hand of this scale: the middle
+    /// MCP–PIP bone, whose length the scale is, counts as much as all others together.
+    fn find_depth(&self, nearest: f32, scale: f32, joint: &impl Fn(f32, usize) -> Vec3) -> f32 {
+        let misfit = |z: f32| -> f32 {
+            let bones = BONES.iter().zip(&self.bone_ratios);
+            let bones = bones.map(|(&(a, b), ratio)| {
+                let weight = if (a, b) == (MIDDLE_MCP, MIDDLE_PIP) { (JOINTS - 2) as f32 } else { 1.0 };
+                weight * (joint(z, a).distance(joint(z, b)) / (ratio * scale) - 1.0).abs()
+            });
+            bones.sum()
+        };
+        // A coarse scan in equal ratios, then golden sections around the best.
+        let candidates = (0..200).map(|i| (nearest.max(50.0)) * 1.03f32.powi(i));
+        let best = candidates.min_by(|a, b| misfit(*a).total_cmp(&misfit(*b))).unwrap_or(nearest);
+        let (mut low, mut high) = (best / 1.03, best * 1.03);
+        for _ in 0..30 {
+            let step = (high - low) * 0.381_966;
+            if misfit(low + step) < misfit(high - step) { high -= step } else { low += step }
+        }
+        (low + high) / 2.0
+    }
+}

@@ -1,0 +1,136 @@
+//! Layers and losses: short functions over [`Var`]. A layer's parameters are named by its scope.
+
+pub mod losses;
+
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::graph::{Init, Mode, Var};
+use crate::ops::{Conv2d, SpmmMatrix};
+use crate::shape::TensorType;
+
+/// How much of a running statistic is replaced by each batch's.
+const STATISTICS_MOMENTUM: f32 = 0.05;
+/// Added to a variance before its root is taken.
+const NORM_EPS: f32 = 1e-5;
+
+/// A convolution to `out` channels with a square kernel and a bias.
+#[track_caller]
+pub fn conv<'r>(x: Var<'r>, name: &str, out: usize, kernel: usize, conv: Conv2d) -> Result<Var<'r>> {
+    let r = x.recorder();
+    r.scoped(name, || {
+        let weight = r.param("weight", [kernel, kernel, x.shape().channels(), out]);
+        x.conv2d_bias(weight, r.param("bias", [out]), conv, false)
+    })
+}
+
+/// A convolution without bias, for use before a normalisation that would cancel it.
+#[track_caller]
+fn conv_plain<'r>(x: Var<'r>, name: &str, out: usize, kernel: usize) -> Result<Var<'r>> {
+    let r = x.recorder();
+    let padding = kernel / 2;
+    r.scoped(name, || {
+        let weight = r.param("weight", [kernel, kernel, x.shape().channels(), out]);
+        x.conv2d(weight, Conv2d { padding, ..Conv2d::default() })
+    })
+}
+
+/// Batch normalisation, then ReLU: by the batch's statistics when training, which the running ones follow, else by the
+/// running ones.
+#[track_caller]
+pub fn batch_norm_relu<'r>(x: Var<'r>, name: &str) -> Result<Var<'r>> {
+    let r = x.recorder();
+    let c = x.shape().channels();
+    r.scoped(name, || {
+        let gamma = r.param_with("gamma", [c], Init::Constant(1.0));
+        let beta = r.param("beta", [c]);
+        let mean = r.buffer("mean", TensorType::f32([c]), Init::Constant(0.0));
+        let variance = r.buffer("variance", TensorType::f32([c]), Init::Constant(1.0));
+        if r.mode() == Mode::Infer {
+            return x.batch_norm_infer(gamma, beta, [mean, variance], NORM_EPS, true);
+        }
+        let batch = x.batch_norm_train(gamma, beta, NORM_EPS, true)?;
+        for (running, now) in [(mean, batch.mean), (variance, batch.variance)] {
+            let kept = running.scale(1.0 - STATISTICS_MOMENTUM)?;
+            running.assign(kept.add(now.scale(STATISTICS_MOMENTUM)?)?)?;
+        }
+        Ok(batch.y)
+    })
+}
+
+/// `x·W + b` for every row, then ReLU if asked.
+#[track_caller]
+pub fn linear<'r>(x: Var<'r>, name: &str, out: usize, relu: bool) -> Result<Var<'r>> {
+    let r = x.recorder();
+    r.scoped(name, || {
+        let weight = r.param("weight", [x.shape().channels(), out]);
+        x.linear(weight, r.param("bias", [out]), relu)
+    })
+}
+
+/// A residual bottleneck with activations first (He et al. 2016, "Identity Mappings", fig. 4e; as Newell et al. 2016 use
+/// it): 1×1 to half the channels, 3×3, 1×1 to `out`; the skip is a 1×1 convolution where the channels change.
+#[track_caller]
+pub fn residual<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
+    x.recorder().scoped(name, || {
+        let mid = out / 2;
+        let y = conv_plain(batch_norm_relu(x, "norm1")?, "conv1", mid, 1)?;
+        let y = conv_plain(batch_norm_relu(y, "norm2")?, "conv2", mid, 3)?;
+        let y = conv(batch_norm_relu(y, "norm3")?, "conv3", out, 1, Conv2d::default())?;
+        let skip = if x.shape().channels() == out { x } else { conv_plain(x, "skip", out, 1)? };
+        y.add(skip)
+    })
+}
+
+/// An hourglass (Newell et al. 2016, §3.1): residuals down to 1/2^depth of the size and up again, with a residual on
+/// each level's skip. The extents must be divisible by 2^depth.
+#[track_caller]
+pub fn hourglass<'r>(x: Var<'r>, name: &str, depth: usize) -> Result<Var<'r>> {
+    let c = x.shape().channels();
+    x.recorder().scoped(name, || {
+        let skip = residual(x, "skip", c)?;
+        let low = residual(x.max_pool2d(2, 2, 0)?, "down", c)?;
+        let low = if depth > 1 { hourglass(low, "inner", depth - 1)? } else { residual(low, "inner", c)? };
+        let low = residual(low, "up", c)?;
+        skip.add(low.upsample_nearest(2)?)
+    })
+}
+
+/// Chebyshev graph convolution of N×V×C features to `out` channels with `order` terms (Defferrard et al. 2016, eq. 4; Ge
+/// et al. 2019, eq. 1): `Σ_k T_k(L~) x θ_k + b`, L~ the rescaled Laplacian.
+///
+/// Evaluated by Clenshaw's recurrence, so that the sparse products run on `out` channels:
+/// `b_k = x θ_k + 2 L~ b_{k+1} − b_{k+2}`, result `x θ_0 + L~ b_1 − b_2`.
+#[track_caller]
+pub fn chebyshev<'r>(
+    x: Var<'r>,
+    name: &str,
+    laplacian: &Arc<SpmmMatrix>,
+    out: usize,
+    order: usize,
+    bias: bool,
+) -> Result<Var<'r>> {
+    let r = x.recorder();
+    let c = x.shape().channels();
+    // As one matrix of order·C rows would be initialised.
+    let init = Init::Normal((2.0 / (c * order) as f32).sqrt());
+    r.scoped(name, || {
+        let term = |k: usize| -> Result<Var<'r>> {
+            let theta = r.param_with(&format!("theta{k}"), [c, out], init.clone());
+            if k == 0 && bias { x.linear(theta, r.param("bias", [out]), false) } else { x.matmul(theta) }
+        };
+        let (mut next, mut after): (Option<Var<'r>>, Option<Var<'r>>) = (None, None);
+        for k in (0..order).rev() {
+            let factor = if k == 0 { 1.0 } else { 2.0 };
+            let mut b = term(k)?;
+            if let Some(next) = next {
+                b = next.spmm_add(laplacian, factor, b, 1.0)?;
+            }
+            if let Some(after) = after {
+                b = b.sub(after)?;
+            }
+            (next, after) = (Some(b), next);
+        }
+        next.map_or(Ok(x), Ok)
+    })
+}
