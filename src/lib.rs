@@ -22,6 +22,8 @@ mod files;
 pub mod gpu;
 pub mod graph;
 pub mod hand;
+pub mod models;
+pub mod nn;
 pub mod ops;
 pub mod rng;
 pub mod shape;

@@ -6,6 +6,7 @@ use super::look::{LOOK_WIDTH, Look};
 use super::mesh::{Arm, CAPSULES, SceneMesh};
 use crate::hand::joints::JOINTS;
 use crate::hand::{Camera, Pose, PosedHand, RiggedHand, Shape};
+use crate::models::Truth;
 use crate::rng::Rng;
 
 /// From which sides hands are seen.
@@ -41,6 +42,11 @@ pub struct Scene {
 }
 
 impl Scene {
+    /// What is known of the hand, as training compares with it.
+    pub fn truth(&self) -> Truth<'_> {
+        Truth { vertices: self.hand_mm(), joints: &self.joints_mm, camera: self.camera }
+    }
+
     /// The vertices of the hand without its arm, in the order of the rig.
     pub fn hand_mm(&self) -> &[Vec3] {
         &self.vertices_mm[..self.hand_vertices]

@@ -4,7 +4,8 @@ use glam::Vec3;
 
 use super::metrics::{Evaluation, distances, mean};
 use super::trainer::truth_of;
-use crate::data::{SceneBatch, SceneRenderer, SceneSampler};
+use crate::data::mesh::SceneMesh;
+use crate::data::{SceneBatch, SceneSampler, Views, render};
 use crate::error::Result;
 use crate::gpu::{Data, Executable, Gpu, States};
 use crate::graph::Recorder;
@@ -32,7 +33,7 @@ impl SyntheticEvaluator {
         let hand = RiggedHand::right();
         let mesh = MeshGraph::new(&hand)?;
         let r = Recorder::new();
-        let photo = SceneRenderer::new(&hand, config.input_px).record(&r, BATCH)?.rgb;
+        let photo = render::record(&r, &SceneMesh::new(&hand), BATCH, config.input_px)?.rgb;
         let network = Network { config, mesh: &mesh };
         let xyz = Lifting::record(&r, BATCH).lift(network.predict(photo)?.mesh_uvd)?;
         let joints = network.joints(xyz)?;
@@ -42,7 +43,7 @@ impl SyntheticEvaluator {
 
     /// Errors over the first `count` samples of `seed`, in free rotation.
     pub fn evaluate(&mut self, seed: u64, count: usize) -> Result<Evaluation> {
-        let sampler = SceneSampler::new(&self.hand, self.size, seed).free_rotation();
+        let sampler = SceneSampler::new(&self.hand, self.size, seed).with_views(Views::Free);
         let mut evaluation = Evaluation::default();
         for first in (0..count).step_by(BATCH) {
             let scenes = SceneBatch::sample(&sampler, first as u64, BATCH);
@@ -76,7 +77,7 @@ impl SyntheticEvaluator {
             let (root, scale) = (truth.joints[WRIST], truth.scale_mm());
             (truth.vertices.iter().map(|&v| (v - root) / scale).collect(), scale)
         };
-        let training = SceneSampler::new(&self.hand, self.size, training_seed).free_rotation();
+        let training = SceneSampler::new(&self.hand, self.size, training_seed).with_views(Views::Free);
         let mut average = vec![Vec3::ZERO; self.mesh.vertices];
         const SAMPLES: u64 = 2_000;
         for index in 0..SAMPLES {
@@ -84,7 +85,7 @@ impl SyntheticEvaluator {
                 *sum += v / SAMPLES as f32;
             }
         }
-        let held_out = SceneSampler::new(&self.hand, self.size, seed).free_rotation();
+        let held_out = SceneSampler::new(&self.hand, self.size, seed).with_views(Views::Free);
         let errors = (0..count as u64).map(|index| {
             let (vertices, scale) = relative(&held_out, index);
             mean(&distances(&average, &vertices)) * scale

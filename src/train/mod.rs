@@ -2,4 +2,9 @@
 
 pub mod checkpoint;
 mod eigen;
+pub mod evaluate;
 pub mod metrics;
+mod trainer;
+
+pub use evaluate::SyntheticEvaluator;
+pub use trainer::{Control, Stage, StepReport, TrainOptions, Trainer, checkpoint_path};

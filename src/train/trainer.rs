@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::checkpoint;
 use super::evaluate::{SyntheticEvaluator, VALIDATION_SEED};
 use super::metrics::Summary;
-use crate::data::{SceneBatch, SceneRenderer, SceneSampler};
+use crate::data::mesh::SceneMesh;
+use crate::data::{SceneBatch, SceneSampler, render};
 use crate::error::{Error, Result};
 use crate::gpu::{Data, Executable, Gpu, States};
 use crate::graph::{Recorder, Var};
@@ -220,7 +221,8 @@ impl Trainer {
             if stage != self.stage.stage {
                 self.enter(stage)?;
             }
-            let (scene, truth) = batches.recv().map_err(|_| Error::Gpu("the thread that makes samples ended".into()))?;
+            let (scene, truth) =
+                batches.recv().map_err(|_| Error::Gpu("the thread that makes samples ended".into()))?;
             let learning_rate = self.options.learning_rate_at(self.step);
             let rate = [learning_rate];
             let inputs = inputs(&scene, &truth, &rate);
@@ -339,7 +341,7 @@ impl StageProgram {
         debug: bool,
     ) -> Result<Self> {
         let r = Recorder::training();
-        let photo = SceneRenderer::new(hand, options.config.input_px).record(&r, options.batch)?.rgb;
+        let photo = render::record(&r, &SceneMesh::new(hand), options.batch, options.config.input_px)?.rgb;
         let truth = TruthVars::record(&r, options.batch, mesh);
         let network = Network { config: &options.config, mesh };
         let losses = match stage {
