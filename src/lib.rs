@@ -12,6 +12,7 @@
 //! - [`exec`]: lowering to dispatches and memory planning; a [`Program`] is data.
 //! - [`gpu`]: the only room that names wgpu.
 //! - [`data`]: synthetic photos rendered on the GPU; photos from files.
+//! - [`output`]: hands drawn over photos, meshes as files.
 //! - [`train`]: checkpoints, metrics, plots.
 //! - [`hand`]: a rigged hand, its topology and coarsening, cameras.
 
@@ -25,6 +26,7 @@ pub mod hand;
 pub mod models;
 pub mod nn;
 pub mod ops;
+pub mod output;
 pub mod rng;
 pub mod shape;
 pub mod sparse;

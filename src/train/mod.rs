@@ -4,6 +4,8 @@ pub mod checkpoint;
 mod eigen;
 pub mod evaluate;
 pub mod metrics;
+#[cfg(feature = "cli")]
+pub mod plot;
 mod trainer;
 
 pub use evaluate::SyntheticEvaluator;
