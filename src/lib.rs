@@ -12,6 +12,7 @@
 //! - [`exec`]: lowering to dispatches and memory planning; a [`Program`] is data.
 //! - [`gpu`]: the only room that names wgpu.
 //! - [`data`]: synthetic photos rendered on the GPU; photos from files.
+//! - [`files`]: writing files whole or not at all.
 //! - [`output`]: hands drawn over photos, meshes as files.
 //! - [`train`]: checkpoints, metrics, plots.
 //! - [`hand`]: a rigged hand, its topology and coarsening, cameras.
@@ -19,7 +20,7 @@
 pub mod data;
 pub mod error;
 pub mod exec;
-mod files;
+pub mod files;
 pub mod gpu;
 pub mod graph;
 pub mod hand;

@@ -1,6 +1,9 @@
 //! Photo in, hand out: the trained graph CNN with its programs compiled, and the step from image coordinates and relative
 //! depth to millimetres.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+
 use glam::{Vec2, Vec3};
 
 use super::graph_cnn::{GraphCnnConfig, Network, photo_input};
@@ -12,10 +15,17 @@ use crate::graph::Recorder;
 use crate::hand::camera::Crop;
 use crate::hand::joints::{BONES, JOINTS, MIDDLE_MCP, MIDDLE_PIP, WRIST};
 use crate::hand::{Camera, Pose, RiggedHand, Shape};
+use crate::shape::TensorType;
+use crate::train::checkpoint::{self, Metadata, Precision};
 
 /// The field of view assumed of a photo whose camera is not known, radians across the photo's shorter side: that of a
 /// telephone's or webcam's main camera.
 const DEFAULT_FIELD_OF_VIEW: f32 = 0.9;
+
+const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../assets/weights/small.safetensors");
+
+/// The header entry of a weights file that holds its [`GraphCnnConfig`].
+const CONFIG_KEY: &str = "graph_cnn";
 
 /// What is known of a photo besides its pixels.
 #[derive(Debug, Clone, Copy, Default)]
@@ -83,6 +93,56 @@ impl GraphCnn {
         let bone_ratios = BONES.map(|(a, b)| rest[a].distance(rest[b]) / default_scale_mm);
         let states = states.clone();
         Ok(GraphCnn { config, mesh, states, image_program, pose_program, bone_ratios, default_scale_mm })
+    }
+
+    /// Reads a weights file: its header names the network's sizes, its tensors must be exactly the network's. See
+    /// [`checkpoint::read_tensors`] for what is refused.
+    pub fn load(gpu: &Gpu, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = std::fs::read(path).map_err(|e| Error::file(path, e))?;
+        Self::decode(gpu, &bytes, &path.display().to_string())
+    }
+
+    /// The `small` network with the weights that ship with the crate. See `assets/weights/README.md`.
+    pub fn shipped(gpu: &Gpu) -> Result<Self> {
+        Self::decode(gpu, SHIPPED_WEIGHTS, "(shipped with the crate)")
+    }
+
+    /// [`GraphCnn::load`] from the bytes of a weights file.
+    pub fn from_bytes(gpu: &Gpu, bytes: &[u8]) -> Result<Self> {
+        Self::decode(gpu, bytes, "(in memory)")
+    }
+
+    fn decode(gpu: &Gpu, bytes: &[u8], file: &str) -> Result<Self> {
+        let fail = |message: String| Error::Weights { file: file.to_string(), message };
+        let header = checkpoint::read_metadata(file, bytes)?;
+        let config = header.get(CONFIG_KEY).ok_or_else(|| {
+            fail(format!("expected `{CONFIG_KEY}` in the header, got none: no weights file of this network"))
+        })?;
+        let config: GraphCnnConfig =
+            serde_json::from_str(config).map_err(|e| fail(format!("`{CONFIG_KEY}` in the header: {e}")))?;
+        let model = Self::new(gpu, config, &States::new(gpu))?;
+        for (name, data) in checkpoint::read_tensors(file, bytes, &model.weights())? {
+            model.states.write(&name, &data)?;
+        }
+        Ok(model)
+    }
+
+    /// Writes the weights for [`GraphCnn::load`]; `notes` go to the header.
+    pub fn save(&self, path: impl AsRef<Path>, precision: Precision, notes: Metadata) -> Result<()> {
+        let mut header = notes;
+        let config = serde_json::to_string(&self.config).expect("a configuration is plain data");
+        header.insert(CONFIG_KEY.into(), config);
+        let names: Vec<String> = self.weights().into_iter().map(|(name, _)| name).collect();
+        checkpoint::save_weights(path.as_ref(), &self.states, &names, precision, header)
+    }
+
+    /// Names and types of the tensors that inference uses.
+    fn weights(&self) -> Vec<(String, TensorType)> {
+        let programs = [&self.image_program, &self.pose_program];
+        let defs = programs.into_iter().flat_map(|p| &p.program().states);
+        let all: BTreeMap<_, _> = defs.map(|def| (def.name.clone(), def.ty.clone())).collect();
+        all.into_iter().collect()
     }
 
     /// The network's sizes.

@@ -1,1 +1,57 @@
-fn main() {}
+//! The command line: adapters, synthetic photos, training, judging, and hands from photos.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use knuckle::Result;
+
+mod data;
+mod demo;
+mod eval;
+mod infer;
+mod info;
+mod model;
+mod train;
+mod train_log;
+
+/// Hands in 3D from single photos, on any GPU.
+#[derive(Parser)]
+#[command(version, about, max_term_width = 110)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Adapters of this machine and what knuckle can use of them
+    Info,
+    /// Render some hands, find them again with the shipped weights, draw the result
+    Demo(demo::Arguments),
+    /// Find the hand in photos
+    Infer(infer::Arguments),
+    /// Train the network on rendered hands
+    Train(train::Arguments),
+    /// Measure the network on held-out rendered hands or on a folder of labelled photos
+    Eval(eval::Arguments),
+    /// Draw a contact sheet of rendered hands
+    Data(data::Arguments),
+}
+
+fn main() -> ExitCode {
+    knuckle::gpu::prepare_environment();
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
+    let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
+    let result = match Arguments::parse().command {
+        Command::Info => done(info::run()),
+        Command::Demo(arguments) => done(demo::run(&arguments)),
+        Command::Infer(arguments) => infer::run(&arguments),
+        Command::Train(arguments) => train::run(&arguments),
+        Command::Eval(arguments) => done(eval::run(&arguments)),
+        Command::Data(arguments) => done(data::run(&arguments)),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,193 @@
+//! `knuckle train`.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use knuckle::models::{GraphCnn, GraphCnnConfig};
+use knuckle::train::checkpoint::{Metadata, Precision};
+use knuckle::train::{Control, StepReport, TrainOptions, Trainer, checkpoint_path, evaluate};
+use knuckle::{Error, Gpu, Result};
+
+use crate::train_log::TrainLog;
+
+/// What to train and where to.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Network: small or paper [default: small]
+    #[arg(long, conflicts_with = "resume")]
+    config: Option<String>,
+    /// Steps of both stages
+    #[arg(long, conflicts_with = "resume")]
+    steps: Option<u64>,
+    /// How many of them train hourglass and pose regressor apart [default: a tenth]
+    #[arg(long, conflicts_with = "resume")]
+    pretrain: Option<u64>,
+    /// Samples a step
+    #[arg(long, conflicts_with = "resume")]
+    batch: Option<usize>,
+    /// Of initial weights and samples
+    #[arg(long, conflicts_with = "resume")]
+    seed: Option<u64>,
+    /// Highest learning rate
+    #[arg(long, conflicts_with = "resume")]
+    rate: Option<f32>,
+    /// Steps between validations (0: only at the end)
+    #[arg(long, conflicts_with = "resume")]
+    validate_every: Option<u64>,
+    /// Held-out samples of a validation (0: none)
+    #[arg(long, conflicts_with = "resume")]
+    validation_samples: Option<usize>,
+    /// Steps between checkpoints (0: only at the end)
+    #[arg(long, conflicts_with = "resume")]
+    checkpoint_every: Option<u64>,
+    /// Folder for checkpoint, weights, log and curves
+    #[arg(long, default_value = "run", value_name = "DIR")]
+    out: PathBuf,
+    /// Continue from the checkpoint in --out, with the options it was started with
+    #[arg(long)]
+    resume: bool,
+}
+
+impl Arguments {
+    fn options(&self) -> Result<TrainOptions> {
+        let mut options = TrainOptions::new(GraphCnnConfig::named(self.config.as_deref().unwrap_or("small"))?);
+        let steps = self.steps.unwrap_or(options.steps());
+        options.pretrain_steps = self.pretrain.unwrap_or(steps / 10);
+        if options.pretrain_steps > steps {
+            return Err(Error::invalid(
+                "--pretrain",
+                format!("at most the {steps} steps there are"),
+                options.pretrain_steps,
+            ));
+        }
+        options.full_steps = steps - options.pretrain_steps;
+        options.batch = self.batch.unwrap_or(options.batch);
+        options.seed = self.seed.unwrap_or(options.seed);
+        options.learning_rate = self.rate.unwrap_or(options.learning_rate);
+        options.validate_every = self.validate_every.unwrap_or(options.validate_every);
+        options.validation_samples = self.validation_samples.unwrap_or(options.validation_samples);
+        options.checkpoint_every = self.checkpoint_every.unwrap_or(options.checkpoint_every);
+        if options.seed == evaluate::VALIDATION_SEED {
+            return Err(Error::invalid("--seed", "any but the seed of the held-out samples", options.seed));
+        }
+        Ok(options)
+    }
+
+    fn trainer(&self, gpu: &Gpu) -> Result<Trainer> {
+        if self.resume {
+            return Trainer::resume(gpu, &self.out);
+        }
+        let checkpoint = checkpoint_path(&self.out);
+        if checkpoint.exists() {
+            let expected = "a folder without a checkpoint, or --resume to continue it";
+            return Err(Error::invalid("--out", expected, checkpoint.display()));
+        }
+        Trainer::new(gpu, self.options()?, &self.out)
+    }
+}
+
+/// Exit status after ctrl-C, as shells have it: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
+
+/// Trains to the end or until ctrl-C.
+pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let gpu = Gpu::new()?;
+    let stop = stop_on_ctrl_c()?;
+    let mut trainer = arguments.trainer(&gpu)?;
+    let (out, total) = (&arguments.out, trainer.options().steps());
+    println!("adapter {}", gpu.adapter());
+    println!(
+        "{}: {} of {total} steps done, {} samples a step",
+        out.display(),
+        trainer.steps_done(),
+        trainer.options().batch
+    );
+    let mut log = TrainLog::open(out, trainer.steps_done())?;
+    let bar = progress_bar(total, trainer.steps_done())?;
+    let start = Instant::now();
+    let first = trainer.steps_done();
+    let result = trainer.run(|step| {
+        if let Err(error) = log.add(step) {
+            bar.suspend(|| eprintln!("warning: {error}"));
+        }
+        bar.set_position(step.step);
+        bar.set_message(format!("{} loss {:.4}", step.stage.name(), step.loss));
+        if step.validation.is_some() {
+            let line = validation_line(step, total, (step.step - first) as f64 / start.elapsed().as_secs_f64());
+            bar.suspend(|| println!("{line}"));
+        }
+        if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Continue }
+    });
+    bar.finish_and_clear();
+    let drawn = log.draw(out);
+    result?;
+    drawn?;
+    if trainer.steps_done() < total {
+        let done = trainer.steps_done();
+        println!(
+            "stopped after step {done} of {total}; {} is written, go on with --resume",
+            checkpoint_path(out).display()
+        );
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let weights = save_weights(&gpu, &trainer, out)?;
+    println!(
+        "{done} steps; weights {weights}, curves {curves}",
+        done = trainer.steps_done(),
+        weights = weights.display(),
+        curves = out.join("loss.png").display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn save_weights(gpu: &Gpu, trainer: &Trainer, out: &Path) -> Result<PathBuf> {
+    let options = trainer.options();
+    let path = out.join("weights.safetensors");
+    let notes = [
+        ("seed", options.seed.to_string()),
+        ("steps", trainer.steps_done().to_string()),
+        ("batch", options.batch.to_string()),
+        ("knuckle", env!("CARGO_PKG_VERSION").to_string()),
+    ];
+    let notes = Metadata::from(notes.map(|(key, value)| (key.to_string(), value)));
+    GraphCnn::new(gpu, options.config.clone(), trainer.states())?.save(&path, Precision::F16, notes)?;
+    Ok(path)
+}
+
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+        eprintln!("\nstopping after this step; once more to stop at once, losing what is not in the checkpoint");
+    })
+    .map_err(|e| Error::invalid("ctrl-C", "to be told of it", e))?;
+    Ok(stop)
+}
+
+fn progress_bar(total: u64, done: u64) -> Result<ProgressBar> {
+    if !std::io::stderr().is_terminal() {
+        return Ok(ProgressBar::hidden());
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {per_sec} {eta} left, {msg}")
+        .map_err(|e| Error::invalid("progress bar", "a template", e))?;
+    let bar = ProgressBar::new(total).with_style(style).with_position(done);
+    bar.reset_eta();
+    Ok(bar)
+}
+
+fn validation_line(step: &StepReport, total: u64, rate: f64) -> String {
+    let mut line = format!("step {}/{total}  loss {:.4}  {rate:.2} steps/s", step.step, step.loss);
+    if let Some(v) = &step.validation {
+        let mesh = v.mesh_error.unwrap_or(f32::NAN);
+        line += &format!("  validation: mesh {mesh:.1} mm, joints {:.1} mm, aligned {:.1} mm", v.epe, v.pa_epe);
+    }
+    line
+}
