@@ -30,6 +30,6 @@ struct Look {
     balance: vec4<f32>,
     grain: vec4<f32>,
     psf: array<vec4<f32>, 7>,
-    behind: array<Patch, 8>,
-    before: array<Patch, 3>,
+    behind: array<Patch, 6>,
+    before: array<Patch, 2>,
 }

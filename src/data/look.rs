@@ -65,14 +65,14 @@ pub struct Look {
     pub grade: [f32; 4],
     /// Gains of red, green and blue, gamma.
     pub balance: [f32; 4],
-    /// Noise of darkness, noise of light, softness of edges in the background, unused.
+    /// Noise of darkness, noise of light, softness of edges in the background, reach of the point spread function (1 or 2).
     pub grain: [f32; 4],
     /// The 5 × 5 point spread function, row by row, then zeros.
     pub psf: [[f32; 4]; 7],
     /// Patches behind the hand, farthest first.
-    pub behind: [Patch; 8],
+    pub behind: [Patch; 6],
     /// Patches before the hand.
-    pub before: [Patch; 3],
+    pub before: [Patch; 2],
 }
 
 /// Numbers in a [`Look`].
@@ -214,10 +214,11 @@ impl Look {
                 next += 1;
             }
         };
-        for _ in 0..rng.below(5) {
+        let with_person = rng.chance(0.25);
+        for _ in 0..rng.below(if with_person { 3 } else { 6 }) {
             place(furniture(rng, dim), self);
         }
-        if rng.chance(0.25) {
+        if with_person {
             for patch in person(rng, Vec3::from_slice(&self.skin_back) * dim) {
                 place(patch, self);
             }
@@ -266,7 +267,7 @@ impl Look {
         let noisy = rng.uniform();
         self.grain[0] = 0.012 * noisy * noisy;
         self.grain[1] = 0.004 + 0.05 * noisy * noisy;
-        self.psf = blur(rng);
+        (self.psf, self.grain[3]) = blur(rng);
     }
 }
 
@@ -304,6 +305,7 @@ fn person(rng: &mut Rng, skin: Vec3) -> [Patch; 6] {
     };
     let dark = linear([0.18, 0.13, 0.10]) * rng.range(0.3, 2.5);
     let shirt = paint(rng) * rng.range(0.3, 1.0);
+    // Eyes come last: with furniture before them there may be no room.
     [
         part(0.0, 3.4, 2.3, 2.1, 0.7, shirt),
         part(0.0, 1.1, 0.48, 0.8, 0.3, skin * 0.8),
@@ -314,13 +316,14 @@ fn person(rng: &mut Rng, skin: Vec3) -> [Patch; 6] {
     ]
 }
 
-/// A point spread function of 5 × 5 pixels: the lens's, and in some photos defocus or motion.
-fn blur(rng: &mut Rng) -> [[f32; 4]; 7] {
+/// A point spread function of 5 × 5 pixels, the lens's, and in some photos defocus or motion; and how far it reaches.
+fn blur(rng: &mut Rng) -> ([[f32; 4]; 7], f32) {
     let lens = rng.range(0.40, 0.65);
     let defocus = if rng.chance(0.2) { rng.range(0.0, 0.9) } else { 0.0 };
     let motion = if rng.chance(0.2) { rng.range(0.3, 1.6) } else { 0.0 };
     let angle = rng.range(0.0, std::f32::consts::PI);
     let along = Vec2::new(angle.cos(), angle.sin());
+    let reach = if defocus + motion > 0.0 { 2.0 } else { 1.0 };
     let across = lens * lens + defocus * defocus;
     let (u, v) = (1.0 / (across + motion * motion), 1.0 / across);
     let mut psf = [[0.0; 4]; 7];
@@ -328,9 +331,10 @@ fn blur(rng: &mut Rng) -> [[f32; 4]; 7] {
     for (tap, weight) in flat.iter_mut().take(25).enumerate() {
         let at = Vec2::new((tap % 5) as f32 - 2.0, (tap / 5) as f32 - 2.0);
         let (p, q) = (at.dot(along), at.perp_dot(along));
-        *weight = (-0.5 * (p * p * u + q * q * v)).exp();
+        let within = at.abs().max_element() <= reach;
+        *weight = if within { (-0.5 * (p * p * u + q * q * v)).exp() } else { 0.0 };
     }
     let sum: f32 = flat.iter().sum();
     flat.iter_mut().for_each(|w| *w /= sum);
-    psf
+    (psf, reach)
 }

@@ -47,10 +47,12 @@ pub struct SceneMesh {
     pub hand_vertices: usize,
     /// All vertices.
     pub vertices: usize,
+    /// Faces of the hand.
+    pub hand_faces: usize,
     /// Corners and part of each face, counter-clockwise from outside.
     pub faces: Vec<[u32; 4]>,
-    /// Rows of `anatomy` in the shader.
-    anatomy: Vec<[f32; 4]>,
+    /// Eight words a face for shading.
+    skins: Vec<u32>,
     /// Where each vertex's fan starts, and the capsules it is part of, as a set of bits; one more row closes the last.
     rows: Vec<[u32; 2]>,
     /// The other two corners of each face around each vertex, 16 bits each.
@@ -88,15 +90,16 @@ impl SceneMesh {
             fans.extend(fan);
         }
         rows.push([fans.len() as u32, 0]);
-        SceneMesh { hand_vertices, vertices, anatomy: anatomy(hand), faces, rows, fans, bones }
+        let skins = skins(hand, &faces);
+        SceneMesh { hand_vertices, vertices, hand_faces: hand.faces().len(), skins, faces, rows, fans, bones }
     }
 
     pub(super) fn faces_data(&self) -> TensorData {
         words([self.faces.len(), 4], self.faces.as_flattened())
     }
 
-    pub(super) fn anatomy_data(&self) -> TensorData {
-        TensorData::f32([self.anatomy.len(), 4], self.anatomy.as_flattened()).expect("rows of four")
+    pub(super) fn skins_data(&self) -> TensorData {
+        words([self.faces.len(), 8], &self.skins)
     }
 
     pub(super) fn rows_data(&self) -> TensorData {
@@ -224,39 +227,63 @@ fn part(hand: &RiggedHand, face: &[u32; 3]) -> u32 {
     }
 }
 
-/// Four rows a finger, then one a vertex. A finger's: origin of its last bone and length from there to the tip; direction of
-/// that bone and half the finger's width; direction out of the pad and length of the bone before; length of the one before that.
-fn anatomy(hand: &RiggedHand) -> Vec<[f32; 4]> {
+/// Where on the skin a vertex is, as a face of `part` wants to know: see `shade.wgsl`.
+fn chart(hand: &RiggedHand, part: u32, vertex: usize, normal: Vec3) -> [f32; 4] {
     let frames = hand.rest_frames();
-    let mut rows = Vec::new();
-    for finger in 0..5 {
-        let [first, middle, last] = finger_rig_joints(finger);
-        let frame = &frames[last];
-        let [along, out, across] = [Vec3::Y, Vec3::Z, Vec3::X].map(|axis| frame.axes * axis);
-        let tip = hand.rest_vertices()[hand.tip_vertices()[finger] as usize];
-        let on_last = hand.rest_vertices().iter().zip(hand.dominant_joint()).filter(|(_, j)| **j as usize == last);
-        let width = on_last.map(|(v, _)| across.dot(*v - frame.origin).abs()).fold(0.0, f32::max);
-        let second = frame.origin.distance(frames[middle].origin);
-        let proximal = frames[middle].origin.distance(frames[first].origin);
-        rows.push(frame.origin.extend(along.dot(tip - frame.origin)).to_array());
-        rows.push(along.extend(width).to_array());
-        rows.push(out.extend(second).to_array());
-        rows.push([proximal, 0.0, 0.0, 0.0]);
+    let place = hand.rest_vertices()[vertex];
+    if part >= PART_PALM {
+        let out = frames[0].axes * Vec3::Z;
+        return (place / 400.0).extend(out.dot(normal)).to_array();
     }
+    let finger = part as usize % 5;
+    let joints = finger_rig_joints(finger);
+    let last = &frames[joints[2]];
+    let across = last.axes * Vec3::X;
+    let on_last = hand.rest_vertices().iter().zip(hand.dominant_joint()).filter(|(_, j)| **j as usize == joints[2]);
+    let half_width = on_last.map(|(v, _)| across.dot(*v - last.origin).abs()).fold(1.0, f32::max);
+    let tip = hand.rest_vertices()[hand.tip_vertices()[finger] as usize];
+    // The bone whose joint the vertex lies beyond, counted from the last; its end gives the unit along it.
+    let ends = [frames[joints[1]].origin, last.origin, tip];
+    let beyond = |k: &usize| (frames[joints[*k]].axes * Vec3::Y).dot(place - frames[joints[*k]].origin) >= 0.0;
+    let bone = (1..3).rev().find(beyond).unwrap_or(0);
+    let frame = &frames[joints[bone]];
+    let [x, y, z] = (frame.axes.inverse() * (place - frame.origin)).to_array();
+    let length = (frame.axes * Vec3::Y).dot(ends[bone] - frame.origin);
+    let along = y / length + bone as f32 - 2.0;
+    let side = (frame.axes * Vec3::Z).dot(normal);
+    [x / half_width / 4.0, along / 4.0, z / half_width / 4.0, side]
+}
+
+/// Eight words a face for the shader: corners, part, and the chart at each corner as four signed 16-bit fractions.
+fn skins(hand: &RiggedHand, faces: &[[u32; 4]]) -> Vec<u32> {
     let normals = normals(hand.rest_vertices(), hand.faces());
-    for ((vertex, &joint), normal) in hand.rest_vertices().iter().zip(hand.dominant_joint()).zip(&normals) {
-        // Out of the pad: the finger's own direction, the palm's on the palm.
-        let out = frames[joint as usize].axes * Vec3::Z;
-        rows.push(vertex.extend(out.dot(*normal)).to_array());
-    }
-    for (ring, at) in ARM_RINGS.iter().enumerate() {
-        for side in 0..ARM_SIDES {
-            let (sin, cos) = (std::f32::consts::TAU * side as f32 / ARM_SIDES as f32).sin_cos();
-            rows.push([WRIST[0] * cos, *at, -WRIST[1] * sin, ring as f32]);
+    let hand_vertices = hand.rest_vertices().len();
+    let pack = |a: f32, b: f32| {
+        let fraction = |x: f32| u32::from((x.clamp(-1.0, 1.0) * 32767.0).round() as i16 as u16);
+        fraction(a) | fraction(b) << 16
+    };
+    let mut words = Vec::with_capacity(8 * faces.len());
+    for &[a, b, c, part] in faces {
+        words.extend([a | b << 16, c | part << 16]);
+        for v in [a, b, c].map(|v| v as usize) {
+            let [x, y, z, w] = match v.checked_sub(hand_vertices) {
+                None => chart(hand, part, v, normals[v]),
+                Some(of_arm) => arm_chart(of_arm),
+            };
+            words.extend([pack(x, y), pack(z, w)]);
         }
     }
-    rows.push([0.0, ARM_RINGS[ARM_RINGS.len() - 1], 0.0, ARM_RINGS.len() as f32]);
-    rows
+    words
+}
+
+fn arm_chart(vertex: usize) -> [f32; 4] {
+    let (ring, side) = (vertex / ARM_SIDES, vertex % ARM_SIDES);
+    let Some(at) = ARM_RINGS.get(ring) else {
+        let end = ARM_RINGS[ARM_RINGS.len() - 1];
+        return [0.0, end / 400.0, 0.0, 1.0];
+    };
+    let (sin, cos) = (std::f32::consts::TAU * side as f32 / ARM_SIDES as f32).sin_cos();
+    [WRIST[0] * cos / 400.0, at / 400.0, -WRIST[1] * sin / 400.0, ring as f32 / 16.0]
 }
 
 /// Area-weighted vertex normals.

@@ -2,7 +2,7 @@
 //! response. They are part of the program they feed, so a training step is one submission; none has a gradient.
 
 use crate::error::{Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{AdapterClass, Lowering, Shader, Target};
 use crate::graph::{TensorData, Var};
 use crate::ops::{Operator, VjpCall};
 use crate::shader;
@@ -17,6 +17,19 @@ const SURFACE: Shader = shader!("render/surface.wgsl", with "common/index.wgsl",
 const SHADE: Shader = shader!("render/shade.wgsl", with "render/look.wgsl", with "render/noise.wgsl");
 const DEVELOP: Shader = shader!("render/develop.wgsl", with "render/look.wgsl", with "render/noise.wgsl");
 const CHANNEL: Shader = shader!("render/channel.wgsl", with "common/index.wgsl");
+
+/// Invocations a workgroup: more than [`crate::exec::Target::lanes`] for software, as images make many workgroups and each has a price.
+const LANES: u32 = 32;
+/// Pixels of a row that a thread develops.
+const PIXELS: u32 = 8;
+
+/// Pixels of a column that a thread shades: many where loads are dear, few where threads are many.
+fn rows_per_thread(target: &Target) -> u32 {
+    match target.class {
+        AdapterClass::Software => 16,
+        AdapterClass::Hardware => 2,
+    }
+}
 
 /// The key of a pixel that shows no face.
 pub const NO_FACE: u32 = u32::MAX;
@@ -97,9 +110,9 @@ impl Operator for Visibility {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (vertices, camera) = (lowering.input(0), lowering.input(1));
         let faces = lowering.constant(self.faces.clone());
-        let (key, lanes) = (lowering.output(), lowering.target().lanes());
-        let words = lowering.output_ty().shape.numel();
-        lowering.dispatch(&CLEAR).define("WG", lanes).bind("key", key).param("words", words).threads(words)?;
+        let (key, lanes) = (lowering.output(), LANES);
+        let quads = lowering.output_ty().shape.numel().div_ceil(4);
+        lowering.dispatch(&CLEAR).define("WG", lanes).bind("key", key).param("quads", quads).threads(quads)?;
         let dims = vertices.ty.shape.dims();
         let face_count = self.faces.ty.shape.rows();
         // Sub-pixel bits such that a box as large as the image keeps edge products within 2³⁰.
@@ -124,7 +137,7 @@ impl Operator for Visibility {
 }
 
 /// Normals, ambient visibility and the light of two lamps at each vertex: vertices `[N,V,3]`, capsules `[N,C,8]`, looks to
-/// `[N,V,8]`.
+/// u32 `[N,V,2]`, packed.
 #[derive(Debug, Clone)]
 pub(super) struct Surface {
     pub rows: TensorData,
@@ -145,7 +158,7 @@ impl Operator for Surface {
             ("look", DType::F32, &[images, Some(LOOK_WIDTH)][..]),
         ];
         let [vertices, ..] = expect(inputs, wanted)?;
-        Ok(TensorType::f32(vertices.shape.with_channels(8)))
+        Ok(TensorType::u32(vertices.shape.with_channels(2)))
     }
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
@@ -155,7 +168,7 @@ impl Operator for Surface {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [vertices, capsules, looks] = [0, 1, 2].map(|i| lowering.input(i));
         let (rows, fans) = (lowering.constant(self.rows.clone()), lowering.constant(self.fans.clone()));
-        let (surface, lanes) = (lowering.output(), lowering.target().lanes());
+        let (surface, lanes) = (lowering.output(), LANES);
         let dims = vertices.ty.shape.dims();
         lowering
             .dispatch(&SURFACE)
@@ -166,18 +179,17 @@ impl Operator for Surface {
             .bind("rows", rows)
             .bind("fans", fans)
             .bind("surface", surface)
-            .param("images", dims[0])
             .param("vertices", dims[1])
             .param("capsules", capsules.ty.shape.dims()[1])
-            .threads(dims[0] * dims[1])
+            .groups([dims[1].div_ceil(4 * lanes as usize), dims[0], 1])
     }
 }
 
-/// Linear colour and the hand's depth `[N,S,S,4]` from keys, vertices, surface data, cameras and looks.
+/// Linear colour and where the hand is seen, packed in u32 `[N,S,S,2]`, from keys, vertices, surface data, cameras and looks.
 #[derive(Debug, Clone)]
 pub(super) struct Shade {
-    pub faces: TensorData,
-    pub anatomy: TensorData,
+    pub skins: TensorData,
+    pub hand_faces: usize,
 }
 
 impl Operator for Shade {
@@ -192,13 +204,13 @@ impl Operator for Shade {
         let wanted = [
             ("key", DType::U32, &[images, size, size][..]),
             ("vertices", DType::F32, &[images, vertices, Some(3)][..]),
-            ("surface", DType::F32, &[images, vertices, Some(8)][..]),
+            ("surface", DType::U32, &[images, vertices, Some(2)][..]),
             ("camera", DType::F32, &[images, Some(4)][..]),
             ("look", DType::F32, &[images, Some(LOOK_WIDTH)][..]),
         ];
         let [key, ..] = expect(inputs, wanted)?;
         let [n, s, _] = [0, 1, 2].map(|i| key.shape.dims()[i]);
-        Ok(TensorType::f32([n, s, s, 4]))
+        Ok(TensorType::u32([n, s, s, 2]))
     }
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
@@ -207,27 +219,29 @@ impl Operator for Shade {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [key, vertices, surface, camera, look] = [0, 1, 2, 3, 4].map(|i| lowering.input(i));
-        let (faces, anatomy) = (lowering.constant(self.faces.clone()), lowering.constant(self.anatomy.clone()));
-        let (scene, lanes) = (lowering.output(), lowering.target().lanes());
+        let skins = lowering.constant(self.skins.clone());
+        let rows = rows_per_thread(lowering.target());
+        let (scene, lanes) = (lowering.output(), LANES);
         let [n, s, _, _] = lowering.output_ty().shape.nhwc().expect("inferred so");
         lowering
             .dispatch(&SHADE)
             .define("WG", lanes)
+            .define("ROWS", rows)
             .bind("key", key.buffer)
             .bind("vertices", vertices.buffer)
             .bind("surface", surface.buffer)
             .bind("camera", camera.buffer)
-            .bind("faces", faces)
-            .bind("anatomy", anatomy)
+            .bind("skins", skins)
             .bind("looks", look.buffer)
             .bind("scene", scene)
             .param("size", s)
             .param("vertices", vertices.ty.shape.dims()[1])
-            .groups([s.div_ceil(lanes as usize), s, n])
+            .param("hand_faces", self.hand_faces)
+            .groups([s.div_ceil(lanes as usize), s.div_ceil(rows as usize), n])
     }
 }
 
-/// Scene `[N,S,S,4]` and looks to sRGB `[N,S,S,3]` in [0, 1].
+/// Scene u32 `[N,S,S,2]` and looks to sRGB `[N,S,S,3]` in [0, 1].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Develop;
 
@@ -239,7 +253,7 @@ impl Operator for Develop {
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let images = inputs.first().and_then(|t| t.shape.dims().first().copied());
         let wanted = [
-            ("scene", DType::F32, &[images, None, None, Some(4)][..]),
+            ("scene", DType::U32, &[images, None, None, Some(2)][..]),
             ("look", DType::F32, &[images, Some(LOOK_WIDTH)][..]),
         ];
         let [scene, _] = expect(inputs, wanted)?;
@@ -252,15 +266,15 @@ impl Operator for Develop {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (scene, look) = (lowering.input(0), lowering.input(1));
-        let (rgb, lanes) = (lowering.output(), lowering.target().lanes());
+        let (rgb, lanes) = (lowering.output(), LANES);
         let [n, s, _, _] = lowering.output_ty().shape.nhwc().expect("inferred so");
-        let dispatch = lowering.dispatch(&DEVELOP).define("WG", lanes);
+        let dispatch = lowering.dispatch(&DEVELOP).define("WG", lanes).define("PIXELS", PIXELS);
         let dispatch = dispatch.bind("scene", scene.buffer).bind("looks", look.buffer).bind("rgb", rgb);
-        dispatch.param("size", s).groups([s.div_ceil(lanes as usize), s, n])
+        dispatch.param("size", s).groups([s.div_ceil((PIXELS * lanes) as usize), s, n])
     }
 }
 
-/// The hand's depth in mm, or with `mask` 1 where the hand is, of a scene: `[N,S,S,1]`, 0 elsewhere.
+/// The hand's depth in mm, or with `mask` 1 where the hand is seen, from keys and scene: `[N,S,S,1]`, 0 elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct HandChannel {
     pub mask: bool,
@@ -272,7 +286,11 @@ impl Operator for HandChannel {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [scene] = expect(inputs, [("scene", DType::F32, &[None, None, None, Some(4)][..])])?;
+        let dims = inputs.first().map(|t| t.shape.dims().to_vec()).unwrap_or_default();
+        let (images, size) = (dims.first().copied(), dims.get(1).copied());
+        let wanted =
+            [("key", DType::U32, &[images, size, size][..]), ("scene", DType::U32, &[images, size, size, Some(2)][..])];
+        let [_, scene] = expect(inputs, wanted)?;
         Ok(TensorType::f32(scene.shape.with_channels(1)))
     }
 
@@ -281,10 +299,11 @@ impl Operator for HandChannel {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let (scene, y, lanes) = (lowering.input(0), lowering.output(), lowering.target().lanes());
-        let pixels = lowering.output_ty().shape.numel();
-        let dispatch = lowering.dispatch(&CHANNEL).define("WG", lanes).define("MASK", self.mask);
-        dispatch.bind("scene", scene.buffer).bind("y", y).param("pixels", pixels).threads(pixels)
+        let [key, scene] = [0, 1].map(|i| lowering.input(i).buffer);
+        let (y, pixels) = (lowering.output(), lowering.output_ty().shape.numel());
+        let dispatch = lowering.dispatch(&CHANNEL).define("WG", LANES).define("MASK", self.mask);
+        let dispatch = dispatch.bind("key", key).bind("scene", scene).bind("y", y);
+        dispatch.param("pixels", pixels).threads(pixels.div_ceil(4))
     }
 }
 

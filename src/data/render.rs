@@ -45,12 +45,12 @@ pub fn record<'r>(r: &'r Recorder, mesh: &SceneMesh, batch: usize, size: usize) 
     let key = r.apply(mesh.visibility(size), &[vertices, camera])?;
     let surface = Surface { rows: mesh.rows_data(), fans: mesh.fans_data() };
     let surface = r.apply(surface, &[vertices, capsules, look])?;
-    let shade = Shade { faces: mesh.faces_data(), anatomy: mesh.anatomy_data() };
+    let shade = Shade { skins: mesh.skins_data(), hand_faces: mesh.hand_faces };
     let scene = r.apply(shade, &[key, vertices, surface, camera, look])?;
     Ok(RenderedVars {
         rgb: r.apply(Develop, &[scene, look])?,
-        mask: r.apply(HandChannel { mask: true }, &[scene])?,
-        depth: r.apply(HandChannel { mask: false }, &[scene])?,
+        mask: r.apply(HandChannel { mask: true }, &[key, scene])?,
+        depth: r.apply(HandChannel { mask: false }, &[key, scene])?,
         vertices,
     })
 }
