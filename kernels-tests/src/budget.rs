@@ -58,6 +58,18 @@ pub const BUDGETS: &[Budget] = &[
     row("graph_upsample", 0.0, 0.0, 8.0, "copies; the gradient adds the children"),
     row("spmm", 2.0, 16.0, 16.0, "sums of a row's entries, which may cancel"),
     row("gather_rows", 0.0, 0.0, 16.0, "copies; the gradient adds all readers"),
+    row(
+        "conv2d",
+        4.0,
+        64.0,
+        64.0,
+        "sums over window and channels, which cancel; the weight's gradient sums over pixels",
+    ),
+    row("matmul", 4.0, 64.0, 64.0, "sums over the inner extent, which cancel"),
+    row("linear", 4.0, 64.0, 64.0, "sums over the inner extent, which cancel"),
+    row("batch_norm_train", 16.0, 32.0, 512.0, "two means, a root, a division; the gradient subtracts its own means"),
+    row("batch_norm_infer", 8.0, 16.0, 64.0, "a difference, a root, a division"),
+    row("batch_norm_statistics", 16.0, 16.0, 0.0, "two chained means"),
     row("gaussian_heatmaps", 2048.0, 4.0, 0.0, "the exponent reaches -60: its own rounding, times 60"),
 ];
 

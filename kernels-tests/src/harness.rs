@@ -3,9 +3,10 @@
 use std::fmt;
 use std::sync::LazyLock;
 
+use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::rng::Rng;
-use knuckle::{Error, Gpu, Recorder, Var};
+use knuckle::{Error, Gpu, Recorder, States, Var};
 
 use crate::budget::{self, Budget};
 use crate::case::Case;
@@ -38,6 +39,10 @@ pub enum Stage {
     Repeat,
     /// Bounds checks in the shader change nothing.
     Checked,
+    /// A grid that had to be folded changes nothing.
+    Folded,
+    /// The kernels meant for the other class of adapter are within the budget too.
+    OtherClass,
 }
 
 /// A case that failed.
@@ -74,13 +79,36 @@ pub fn check(case: &Case) -> Result<(), Failure> {
         return Err(fail(Stage::Run)(format!("{} has no row in the budget table", case.op)));
     };
     let trial = Trial::new(case);
-    let first = trial.run(&TRUSTED, POISONS[0]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    let run = |gpu: &Gpu, target: &Target, poison| {
+        trial.run(gpu, target, poison).map_err(|e| fail(Stage::Run)(e.to_string()))
+    };
+    let own = TRUSTED.target();
+    let first = run(&TRUSTED, own, POISONS[0])?;
     trial.forward(&first, budget).map_err(fail(Stage::Forward))?;
     trial.gradient(&first, budget).map_err(fail(Stage::Gradient))?;
-    let second = trial.run(&TRUSTED, POISONS[1]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    let second = run(&TRUSTED, own, POISONS[1])?;
     same_bits(&first, &second).map_err(fail(Stage::Repeat))?;
-    let checked = trial.run(&CHECKED, POISONS[0]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
-    same_bits(&first, &checked).map_err(fail(Stage::Checked))
+    let checked = run(&CHECKED, own, POISONS[0])?;
+    same_bits(&first, &checked).map_err(fail(Stage::Checked))?;
+    let folded = run(&TRUSTED, &trial.smallest_grid(own), POISONS[0])?;
+    same_bits(&first, &folded).map_err(fail(Stage::Folded))?;
+    let other = run(&TRUSTED, &other_class(own), POISONS[0])?;
+    let passes = trial.forward(&other, budget).and_then(|()| trial.gradient(&other, budget));
+    passes.map_err(fail(Stage::OtherClass))
+}
+
+/// The adapter's own limits with the other class: what works on every adapter must work on this one.
+fn other_class(own: &Target) -> Target {
+    let class = match own.class {
+        AdapterClass::Software => AdapterClass::Hardware,
+        AdapterClass::Hardware => AdapterClass::Software,
+    };
+    Target { class, ..own.clone() }
+}
+
+/// Lowers a case with its gradient, without a device.
+pub fn lower(case: &Case, target: &Target) -> Result<Program, Error> {
+    Trial::new(case).lower(target)
 }
 
 /// A case with values for its operands and for the weights of the loss.
@@ -113,11 +141,10 @@ impl<'c> Trial<'c> {
     }
 
     /// The result, and the gradient of Σ weights · result with respect to every operand.
-    fn run(&self, gpu: &Gpu, poison: u32) -> Result<Vec<Vec<f32>>, Error> {
+    fn lower(&self, target: &Target) -> Result<Program, Error> {
         let r = Recorder::new();
-        let names: Vec<String> = (0..self.operands.len()).map(|i| format!("operand{i}")).collect();
-        let operands = names.iter().zip(&self.case.operands);
-        let operands: Vec<Var<'_>> = operands.map(|(name, o)| r.input(name, o.dims.as_slice())).collect();
+        let operands = self.case.operands.iter().enumerate();
+        let operands: Vec<Var<'_>> = operands.map(|(i, o)| r.input(&name(i), o.dims.as_slice())).collect();
         let y = (self.case.build)(&r, &operands)?;
         if y.shape().dims() != self.expected.dims {
             return Err(Error::invalid("shape of the result", format!("{:?}", self.expected.dims), y.shape()));
@@ -126,17 +153,32 @@ impl<'c> Trial<'c> {
         if self.case.differentiable {
             let weights = r.constant(y.shape(), &self.weights)?;
             let gradients = y.mul(weights)?.sum_all()?.backward_to(&operands)?;
-            for (operand, name) in operands.iter().zip(&names) {
-                let missing = || Error::invalid("gradient", "one for every operand", format!("none for {name}"));
+            for (i, operand) in operands.iter().enumerate() {
+                let missing = || Error::invalid("gradient", "one for every operand", format!("none for {}", name(i)));
                 outputs.push(gradients.of(*operand).ok_or_else(missing)?);
             }
         }
-        let mut executable = gpu.compile(&r, &outputs)?;
+        let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+        let options = CompileOptions { effects: false, keep_values: false };
+        r.with_graph(|graph| compile(graph, &outputs, target, options))
+    }
+
+    /// Runs what [`Trial::lower`] gives, every buffer filled with `poison` before.
+    fn run(&self, gpu: &Gpu, target: &Target, poison: u32) -> Result<Vec<Vec<f32>>, Error> {
+        let mut executable = gpu.load(self.lower(target)?, &States::new(gpu))?;
         executable.poison(poison)?;
-        let known = |name: &str| executable.program().inputs.iter().any(|p| p.name == name);
-        let used: Vec<_> = names.iter().zip(&self.operands).filter(|(name, _)| known(name)).collect();
-        let results = executable.run(used.into_iter().map(|(name, values)| (name.as_str(), values)))?;
+        let inputs: Vec<(String, &Vec<f32>)> =
+            self.operands.iter().enumerate().map(|(i, values)| (name(i), values)).collect();
+        let used = |name: &str| executable.program().inputs.iter().any(|p| p.name == name);
+        let used: Vec<_> = inputs.iter().filter(|(name, _)| used(name)).collect();
+        let results = executable.run(used.into_iter().map(|(name, values)| (name.as_str(), *values)))?;
         Ok((0..results.len()).map(|i| results.f32(i).to_vec()).collect())
+    }
+
+    /// `own` with the fewest workgroups a dimension that the case can be lowered for.
+    fn smallest_grid(&self, own: &Target) -> Target {
+        let limits = (1..16).map(|bits| Target { max_groups: 1 << bits, ..own.clone() });
+        limits.into_iter().find(|target| self.lower(target).is_ok()).unwrap_or_else(|| own.clone())
     }
 
     fn forward(&self, got: &[Vec<f32>], budget: Budget) -> Result<(), String> {
@@ -157,8 +199,7 @@ impl<'c> Trial<'c> {
                 let (difference, noise) = self.central_difference(i, &direction);
                 let allowed = EPSILON * budget.gradient * (magnitude + largest) + noise;
                 let error = (engine - difference).abs();
-                // Written so that a NaN in the reference fails too.
-                if !(error <= allowed) {
+                if error.is_nan() || error > allowed {
                     let along = direction.iter().filter(|d| **d != 0.0).count();
                     let place = direction.iter().position(|d| *d != 0.0).unwrap_or(0);
                     return Err(format!(
@@ -198,4 +239,9 @@ fn directions(n: usize, stream: u64) -> Vec<Vec<f64>> {
         directions.push(direction);
     }
     directions
+}
+
+/// The input that operand `i` is.
+fn name(i: usize) -> String {
+    format!("operand{i}")
 }

@@ -3,14 +3,26 @@
 
 use crate::case::Case;
 
+pub mod conv;
 pub mod graph;
 pub mod layout;
+pub mod matmul;
+pub mod norm;
 pub mod pointwise;
 pub mod pool;
 pub mod reduce;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
-    let families = [pointwise::cases(), reduce::cases(), layout::cases(), pool::cases(), graph::cases()];
-    families.into_iter().flatten().collect()
+    let families = [
+        pointwise::cases,
+        reduce::cases,
+        layout::cases,
+        conv::cases,
+        matmul::cases,
+        norm::cases,
+        pool::cases,
+        graph::cases,
+    ];
+    families.into_iter().flat_map(|family| family()).collect()
 }

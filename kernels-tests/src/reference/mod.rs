@@ -1,8 +1,12 @@
 //! Naive f64 implementations of the operators, written from their definitions with plain loops and the standard library
 //! alone, so that they share no mistake with the kernels.
 
+pub mod conv;
 pub mod graph;
 pub mod layout;
+pub mod matmul;
+pub mod norm;
+pub mod optim;
 pub mod pointwise;
 pub mod pool;
 pub mod reduce;

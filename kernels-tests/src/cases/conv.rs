@@ -1,0 +1,56 @@
+//! Convolutions.
+
+use knuckle::ops::Conv2d;
+
+use crate::case::{Case, Operand};
+use crate::reference::conv as reference;
+
+/// The family's cases.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    // Image, kernel extents, output channels, stride, padding, dilation.
+    let table: [([usize; 4], [usize; 2], usize, [usize; 3]); 18] = [
+        ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
+        ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),
+        ([2, 6, 7, 4], [3, 3], 8, [1, 1, 1]),
+        ([1, 8, 8, 8], [3, 3], 16, [1, 1, 1]),
+        ([1, 9, 7, 5], [3, 3], 21, [2, 1, 1]),
+        ([2, 4, 5, 8], [1, 1], 12, [1, 0, 1]),
+        ([1, 5, 4, 21], [1, 1], 3, [1, 0, 1]),
+        ([1, 6, 6, 4], [1, 1], 4, [2, 0, 1]),
+        ([1, 11, 10, 3], [7, 7], 4, [2, 3, 1]),
+        ([1, 9, 9, 4], [2, 2], 4, [3, 0, 1]),
+        ([1, 4, 3, 2], [2, 2], 3, [1, 2, 1]),
+        ([1, 2, 3, 4], [3, 3], 4, [2, 3, 1]),
+        ([1, 1, 12, 4], [1, 5], 4, [1, 0, 1]),
+        ([1, 7, 3, 1], [3, 1], 1, [1, 0, 1]),
+        ([1, 9, 8, 4], [3, 3], 4, [1, 2, 2]),
+        ([1, 7, 7, 3], [3, 3], 5, [2, 1, 2]),
+        ([1, 3, 17, 8], [3, 3], 36, [1, 1, 1]),
+        ([3, 4, 4, 12], [4, 4], 8, [4, 0, 1]),
+    ];
+    for (image, [kh, kw], co, attributes) in table {
+        let [stride, padding, dilation] = attributes;
+        let conv = Conv2d { stride, padding, dilation };
+        let operands = [Operand::normal(image), Operand::normal([kh, kw, image[3], co])];
+        let text = format!("stride {stride}, padding {padding}, dilation {dilation}");
+        cases.push(Case::new(
+            "conv2d",
+            &text,
+            operands.clone(),
+            move |_, x| x[0].conv2d(x[1], conv),
+            move |x| reference::conv2d(&x[0], &x[1], None, attributes, false),
+        ));
+        for relu in [false, true] {
+            let [image, weight] = operands.clone();
+            cases.push(Case::new(
+                "conv2d",
+                format!("{text}, bias{}", if relu { ", relu" } else { "" }),
+                [image, weight, Operand::normal([co])],
+                move |_, x| x[0].conv2d_bias(x[1], x[2], conv, relu),
+                move |x| reference::conv2d(&x[0], &x[1], Some(&x[2]), attributes, relu),
+            ));
+        }
+    }
+    cases
+}

@@ -1,0 +1,43 @@
+//! Matrix products and linear layers.
+
+use crate::case::{Case, Operand};
+use crate::reference::matmul as reference;
+
+/// The family's cases.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let table: [(&[usize], usize); 10] = [
+        (&[1, 1], 1),
+        (&[1, 7], 5),
+        (&[5, 1], 3),
+        (&[8, 8], 8),
+        (&[33, 17], 9),
+        (&[2, 3, 5, 4], 8),
+        (&[3, 21], 63),
+        (&[16, 64], 1),
+        (&[65, 36], 40),
+        (&[4, 130], 12),
+    ];
+    for (dims, n) in table {
+        let k = dims[dims.len() - 1];
+        let operands = [Operand::normal(dims), Operand::normal([k, n])];
+        cases.push(Case::new(
+            "matmul",
+            "",
+            operands.clone(),
+            |_, x| x[0].matmul(x[1]),
+            |x| reference::linear(&x[0], &x[1], None, false),
+        ));
+        for relu in [false, true] {
+            let [x, weight] = operands.clone();
+            cases.push(Case::new(
+                "linear",
+                if relu { "relu" } else { "" },
+                [x, weight, Operand::normal([n])],
+                move |_, x| x[0].linear(x[1], x[2], relu),
+                move |x| reference::linear(&x[0], &x[1], Some(&x[2]), relu),
+            ));
+        }
+    }
+    cases
+}

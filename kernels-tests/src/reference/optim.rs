@@ -1,0 +1,56 @@
+//! Optimiser steps on lists of weights.
+
+/// RMSprop (Tieleman and Hinton 2012, lecture 6.5) with an L2 penalty in the gradient.
+pub struct RmsProp {
+    /// How much of the mean square is kept.
+    pub rho: f64,
+    /// Added to the root.
+    pub eps: f64,
+    /// L2 penalty.
+    pub weight_decay: f64,
+    /// The running mean square.
+    pub mean_square: Vec<f64>,
+}
+
+impl RmsProp {
+    /// One step.
+    pub fn step(&mut self, weights: &mut [f64], gradient: &[f64], lr: f64) {
+        for ((w, g), v) in weights.iter_mut().zip(gradient).zip(&mut self.mean_square) {
+            let g = g + self.weight_decay * *w;
+            *v = self.rho * *v + (1.0 - self.rho) * g * g;
+            *w -= lr * g / (v.sqrt() + self.eps);
+        }
+    }
+}
+
+/// Adam (Kingma and Ba 2015, algorithm 1) with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
+pub struct Adam {
+    /// How much of the mean is kept.
+    pub beta1: f64,
+    /// How much of the mean square is kept.
+    pub beta2: f64,
+    /// Added to the root.
+    pub eps: f64,
+    /// Share of a weight, times the learning rate, taken off.
+    pub weight_decay: f64,
+    /// Steps done.
+    pub steps: i32,
+    /// The running mean.
+    pub mean: Vec<f64>,
+    /// The running mean square.
+    pub mean_square: Vec<f64>,
+}
+
+impl Adam {
+    /// One step.
+    pub fn step(&mut self, weights: &mut [f64], gradient: &[f64], lr: f64) {
+        self.steps += 1;
+        for (i, (w, &g)) in weights.iter_mut().zip(gradient).enumerate() {
+            self.mean[i] = self.beta1 * self.mean[i] + (1.0 - self.beta1) * g;
+            self.mean_square[i] = self.beta2 * self.mean_square[i] + (1.0 - self.beta2) * g * g;
+            let mean = self.mean[i] / (1.0 - self.beta1.powi(self.steps));
+            let mean_square = self.mean_square[i] / (1.0 - self.beta2.powi(self.steps));
+            *w -= lr * (mean / (mean_square.sqrt() + self.eps) + self.weight_decay * *w);
+        }
+    }
+}

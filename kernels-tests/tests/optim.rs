@@ -1,0 +1,153 @@
+//! Optimiser steps against f64, over several steps with a learning rate that changes.
+
+use kernels_tests::compare::EPSILON;
+use kernels_tests::harness::TRUSTED;
+use kernels_tests::reference::optim as reference;
+use knuckle::graph::TensorData;
+use knuckle::ops::{Adam, Optimizer, RmsProp};
+use knuckle::rng::Rng;
+use knuckle::{Init, Recorder, Result, States, Var};
+
+const STEPS: usize = 6;
+
+/// How far weights may be off: a part of the rounding of the weights themselves at every step, and of the way they
+/// went.
+struct Allowed {
+    of_weight: f64,
+    of_way: f64,
+}
+
+/// Minimises Σ c·w, whose gradient is the input c, and after every step holds the weights against `step`'s.
+fn follow(
+    shape: &[usize],
+    optimizer: &impl Optimizer,
+    allowed: Allowed,
+    mut step: impl FnMut(&mut [f64], &[f64], f64),
+) -> Result<()> {
+    let n = shape.iter().product::<usize>();
+    let mut rng = Rng::new(3, n as u64);
+    let start: Vec<f32> = (0..n).map(|_| rng.normal()).collect();
+    let r = Recorder::training();
+    let init = Init::Data(TensorData::f32(shape, &start).expect("as many values as the shape says"));
+    let w = r.param_with("w", shape, init);
+    let loss = w.mul(r.input("c", shape))?.sum_all()?;
+    r.step(optimizer, &loss.backward()?, r.input("lr", [1]))?;
+    let states = States::new(&TRUSTED);
+    let mut train = TRUSTED.compile_with(&r, [loss], &states)?;
+    let mut expected: Vec<f64> = start.iter().map(|&v| f64::from(v)).collect();
+    let mut way = 0.0;
+    for t in 0..STEPS {
+        // Gradients of very different sizes, and some of exactly zero.
+        let c: Vec<f32> = (0..n).map(|i| rng.normal() * [1.0, 1e-3, 0.0, 50.0][(i + t) % 4]).collect();
+        let lr = 0.1 / (t + 1) as f32;
+        train.run([("c", &c), ("lr", &vec![lr])])?;
+        let before = expected.clone();
+        step(&mut expected, &c.iter().map(|&v| f64::from(v)).collect::<Vec<_>>(), f64::from(lr));
+        way += expected.iter().zip(&before).fold(0.0f64, |m, (a, b)| m.max((a - b).abs()));
+        let got = states.read(&["w"])?[0].to_f32();
+        for (i, (&got, want)) in got.iter().zip(&expected).enumerate() {
+            let allowed = EPSILON * allowed.of_weight * (t + 1) as f64 * want.abs() + allowed.of_way * way;
+            let error = (f64::from(got) - want).abs();
+            assert!(
+                error <= allowed,
+                "step {t}, weight {i} is {got}, expected {want}: off by {error:e} of {allowed:e}"
+            );
+        }
+    }
+    assert!(way > 0.05, "the weights moved only {way}");
+    Ok(())
+}
+
+const SHAPES: [&[usize]; 4] = [&[1], &[7], &[2, 3, 3, 4], &[5, 13]];
+
+fn rmsprop_with(optimizer: RmsProp, reference_decay: f64) -> Result<()> {
+    for shape in SHAPES {
+        let mut reference = reference::RmsProp {
+            rho: optimizer.rho.into(),
+            eps: optimizer.eps.into(),
+            weight_decay: reference_decay,
+            mean_square: vec![0.0; shape.iter().product()],
+        };
+        let allowed = Allowed { of_weight: 2.0, of_way: 2e-6 };
+        follow(shape, &optimizer, allowed, |w, g, lr| reference.step(w, g, lr))?;
+    }
+    Ok(())
+}
+
+fn adam_with(optimizer: Adam, reference_beta1: f32) -> Result<()> {
+    for shape in SHAPES {
+        let n: usize = shape.iter().product();
+        let mut reference = reference::Adam {
+            beta1: reference_beta1.into(),
+            beta2: optimizer.beta2.into(),
+            eps: optimizer.eps.into(),
+            weight_decay: optimizer.weight_decay.into(),
+            steps: 0,
+            mean: vec![0.0; n],
+            mean_square: vec![0.0; n],
+        };
+        // 1 − β₂ᵗ keeps only some 14 bits of β₂ᵗ when β₂ is 0.999.
+        let allowed = Allowed { of_weight: 2.0, of_way: 1e-4 };
+        follow(shape, &optimizer, allowed, |w, g, lr| reference.step(w, g, lr))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn rmsprop_follows_the_reference() -> Result<()> {
+    rmsprop_with(RmsProp::default(), 0.0)?;
+    rmsprop_with(RmsProp { rho: 0.9, eps: 1e-2, weight_decay: 0.05 }, f64::from(0.05f32))
+}
+
+#[test]
+fn adam_follows_the_reference() -> Result<()> {
+    adam_with(Adam::default(), 0.9)?;
+    adam_with(Adam { beta1: 0.5, beta2: 0.9, eps: 1e-3, weight_decay: 0.1 }, 0.5)
+}
+
+#[test]
+#[should_panic(expected = "expected")]
+fn a_reference_without_the_decay_is_told_apart() {
+    rmsprop_with(RmsProp { weight_decay: 1e-3, ..RmsProp::default() }, 0.0).expect("it runs");
+}
+
+#[test]
+#[should_panic(expected = "expected")]
+fn a_reference_with_another_memory_is_told_apart() {
+    adam_with(Adam::default(), 0.899).expect("it runs");
+}
+
+#[test]
+fn a_run_with_a_bad_loss_changes_nothing() -> Result<()> {
+    for bad in [f32::NAN, f32::INFINITY] {
+        let r = Recorder::training();
+        let w = r.param_with("w", [5], Init::Constant(1.0));
+        let loss = w.mul(r.input("c", [5]))?.sum_all()?;
+        r.step(&Adam::default(), &loss.backward()?, r.scalar(0.1))?;
+        let states = States::new(&TRUSTED);
+        let mut train = TRUSTED.compile_with(&r, [loss], &states)?;
+        let names = states.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        train.run([("c", &[1.0; 5])])?;
+        let before = states.read(&names)?;
+        train.run([("c", &[1.0, bad, 1.0, 1.0, 1.0])])?;
+        assert_eq!(states.read(&names)?, before, "after a loss of {bad}");
+        train.run([("c", &[1.0; 5])])?;
+        assert_ne!(states.read(&names)?, before);
+    }
+    Ok(())
+}
+
+/// A gradient that reaches the parameter by two ways is stepped once, with the sum.
+#[test]
+fn shared_parameters_get_one_step() -> Result<()> {
+    let r = Recorder::training();
+    let twice: [Var<'_>; 2] = [r.param("w", [3]), r.param("w", [3])];
+    let loss = twice[0].scale(3.0)?.add(twice[1])?.sum_all()?;
+    r.step(&RmsProp { rho: 0.0, eps: 1.0, weight_decay: 0.0 }, &loss.backward()?, r.scalar(1.0))?;
+    let states = States::new(&TRUSTED);
+    TRUSTED.compile_with(&r, [loss], &states)?.run::<&[f32]>([])?;
+    // One step with gradient 4: 0 − 4 / (4 + 1).
+    assert_eq!(states.read(&["w"])?[0].to_f32(), [-0.8; 3]);
+    Ok(())
+}

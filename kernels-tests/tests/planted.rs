@@ -1,0 +1,200 @@
+//! The harness rejects what it should: operators planted with one mistake each, and the stage that must find it.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kernels_tests::budget::{self, Accuracy};
+use kernels_tests::compare::{close, same_bits};
+use kernels_tests::harness::{Stage, check};
+use kernels_tests::reference::Tensor;
+use kernels_tests::{Case, Operand};
+use knuckle::error::Mismatch;
+use knuckle::exec::{Lowering, Shader};
+use knuckle::ops::{Operator, VjpCall};
+use knuckle::{Result, TensorType, Var};
+
+const HEAD: &str = "
+struct Params { n: u32, twice: f32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<storage, read_write> scratch: array<f32>;
+
+fn flat(id: vec3<u32>, groups: vec3<u32>) -> u32 {
+    return id.y * (groups.x * 8u) + id.x;
+}
+
+@compute @workgroup_size(8)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+";
+
+/// `y = 2x` and its gradient, but for the planted mistake.
+#[derive(Debug, Clone, Copy)]
+struct Planted {
+    shader: Shader,
+    /// What the gradient is multiplied by instead of 2.
+    slope: f32,
+    /// The factor on the kind of adapter that this one is not.
+    elsewhere: f32,
+    /// Counts lowerings; the factor is wrong in the one with this number.
+    counter: Option<(&'static AtomicU32, u32)>,
+}
+
+impl Planted {
+    fn new(sources: &'static [&'static str]) -> Self {
+        Planted { shader: Shader { name: sources[1], sources }, ..RIGHT }
+    }
+}
+
+impl Operator for Planted {
+    fn name(&self) -> &'static str {
+        "planted"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        Ok(inputs[0].clone())
+    }
+
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![Some(call.cotangent.scale(self.slope)?)])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let (x, y, n) = (lowering.input(0).buffer, lowering.output(), lowering.output_ty().shape.numel());
+        let here = kernels_tests::harness::TRUSTED.target().class;
+        let mut twice = if lowering.target().class == here { 2.0 } else { self.elsewhere };
+        if self.counter.is_some_and(|(count, wrong)| count.fetch_add(1, Ordering::Relaxed) + 1 == wrong) {
+            twice = 2.000_01;
+        }
+        let scratch = lowering.scratch(n);
+        let dispatch = lowering.dispatch(&self.shader).bind("x", x).bind("y", y).bind("scratch", scratch);
+        dispatch.param("n", n).param("twice", twice).threads(n)
+    }
+}
+
+/// What `check` says of the operator with 37 elements, under the budget of multiplying by a constant.
+fn verdict(planted: Planted) -> Option<(Stage, String)> {
+    let twice = |x: &[Tensor]| x[0].map(|v| 2.0 * v);
+    let case = Case::new("affine", "planted", [Operand::normal([37])], move |r, x| r.apply(planted, x), twice);
+    check(&case).err().map(|failure| (failure.stage, failure.message))
+}
+
+fn assert_rejected(planted: Planted, stage: Stage, says: &str) {
+    let (found, message) = verdict(planted).unwrap_or_else(|| panic!("{planted:?} was accepted"));
+    assert!(found == stage && message.contains(says), "{planted:?} was rejected at {found:?}: {message}");
+}
+
+const RIGHT: Planted = Planted {
+    shader: Shader {
+        name: "planted/right",
+        sources: &[HEAD, "let i = flat(id, groups); if i < params.n { y[i] = params.twice * x[i]; } }"],
+    },
+    slope: 2.0,
+    elsewhere: 2.0,
+    counter: None,
+};
+
+#[test]
+fn the_operator_without_a_mistake_passes() {
+    assert_eq!(verdict(RIGHT), None);
+}
+
+#[test]
+fn forward_rejects_a_small_relative_error() {
+    const SLIGHTLY: &[&str] =
+        &[HEAD, "let i = flat(id, groups); if i < params.n { y[i] = params.twice * 1.000002 * x[i]; } }"];
+    assert_rejected(Planted::new(SLIGHTLY), Stage::Forward, "off by");
+}
+
+#[test]
+fn forward_rejects_one_wrong_element() {
+    const LAST: &[&str] =
+        &[HEAD, "let i = flat(id, groups); if i < params.n { y[i] = params.twice * x[min(i, params.n - 2u)]; } }"];
+    assert_rejected(Planted::new(LAST), Stage::Forward, "element 36");
+}
+
+#[test]
+fn forward_rejects_elements_left_unwritten() {
+    const TAIL: &[&str] =
+        &[HEAD, "let i = flat(id, groups); if i < params.n / 4u * 4u { y[i] = params.twice * x[i]; } }"];
+    assert_rejected(Planted::new(TAIL), Stage::Forward, "element 36 is NaN");
+}
+
+#[test]
+fn forward_rejects_nan_and_infinity() {
+    const NAN: &[&str] = &[
+        HEAD,
+        "let i = flat(id, groups); if i < params.n { y[i] = select(params.twice * x[i], sqrt(-1.0 - f32(i)), i == 5u); } }",
+    ];
+    assert_rejected(Planted::new(NAN), Stage::Forward, "element 5 is NaN");
+    const INFINITY: &[&str] = &[
+        HEAD,
+        "let i = flat(id, groups); if i < params.n { y[i] = select(params.twice * x[i], exp(200.0 + f32(i)), i == 5u); } }",
+    ];
+    assert_rejected(Planted::new(INFINITY), Stage::Forward, "element 5 is inf");
+}
+
+#[test]
+fn gradient_rejects_a_wrong_slope() {
+    assert_rejected(Planted { slope: 2.000_01, ..RIGHT }, Stage::Gradient, "central difference");
+    assert_rejected(Planted { slope: 0.0, ..RIGHT }, Stage::Gradient, "central difference");
+    assert_rejected(Planted { slope: f32::MAX, ..RIGHT }, Stage::Gradient, "");
+}
+
+#[test]
+fn repeat_rejects_reading_what_nothing_wrote() {
+    // A NaN in the unwritten buffer compares false and does no harm; another value does.
+    const STALE: &[&str] = &[
+        HEAD,
+        "let i = flat(id, groups); if i < params.n { y[i] = params.twice * x[i] + select(0.0, 1.0, scratch[i] > 0.0); } }",
+    ];
+    assert_rejected(Planted::new(STALE), Stage::Repeat, "tensor 0");
+}
+
+#[test]
+fn checked_rejects_a_result_that_differs() {
+    // No kernel differs for certain without its bounds checks (what it then reads is undefined), so this one differs
+    // by being lowered anew: first, repeated, checked.
+    static LOWERED: AtomicU32 = AtomicU32::new(0);
+    assert_rejected(Planted { counter: Some((&LOWERED, 3)), ..RIGHT }, Stage::Checked, "tensor 0");
+    assert_eq!(LOWERED.load(Ordering::Relaxed), 3);
+}
+
+#[test]
+fn folded_rejects_an_index_from_x_alone() {
+    const X_ALONE: &[&str] = &[HEAD, "let i = id.x; if i < params.n { y[i] = params.twice * x[i]; } }"];
+    assert_rejected(Planted::new(X_ALONE), Stage::Folded, "tensor 0");
+}
+
+#[test]
+fn other_class_rejects_a_mistake_in_its_variant_alone() {
+    let variant = Planted { elsewhere: 2.000_01, ..RIGHT };
+    assert_rejected(variant, Stage::OtherClass, "off by");
+}
+
+#[test]
+fn run_rejects_bad_wgsl_wrong_shapes_and_operators_without_a_budget() {
+    const BROKEN: &[&str] = &[HEAD, "let i = flat(id, groups); y[i] = no_such_function(x[i]); }"];
+    assert_rejected(Planted::new(BROKEN), Stage::Run, "no_such_function");
+    let narrower = |x: &[Tensor]| Tensor { dims: vec![3], data: x[0].data[..3].to_vec() };
+    let case = Case::new("affine", "", [Operand::normal([4])], |_, x| x[0].scale(2.0), narrower);
+    assert!(check(&case).unwrap_err().message.contains("expected [3], got [4]"));
+    let case = Case::new("unheard of", "", [Operand::normal([4])], |_, x| x[0].scale(2.0), |x| x[0].clone());
+    assert!(check(&case).unwrap_err().message.contains("budget"));
+    assert!(budget::of("unheard of").is_none());
+}
+
+#[test]
+fn comparisons_let_nothing_through() {
+    let exact = Accuracy { of_value: 0.0, of_largest: 0.0 };
+    assert_eq!(close(&[1.0, -2.0], &[1.0, -2.0], exact), Ok(()));
+    let generous = Accuracy { of_value: 1e9, of_largest: 1e9 };
+    assert!(close(&[1.0], &[1.0, 2.0], generous).is_err());
+    assert!(close(&[f32::NAN], &[1.0], generous).is_err());
+    assert!(close(&[f32::NEG_INFINITY], &[f64::NEG_INFINITY], generous).is_err());
+    assert!(close(&[1.0], &[f64::NAN], generous).is_err());
+    assert!(close(&[1.000_001], &[1.0], exact).is_err());
+    assert_eq!(same_bits(&[vec![1.0]], &[vec![1.0]]), Ok(()));
+    assert!(same_bits(&[vec![0.0]], &[vec![-0.0]]).is_err());
+    assert!(same_bits(&[vec![1.0]], &[vec![1.0, 2.0]]).is_err());
+    assert!(same_bits(&[vec![1.0]], &[]).is_err());
+}
