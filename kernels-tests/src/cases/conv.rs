@@ -9,11 +9,11 @@ use crate::reference::conv as reference;
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     // Image, kernel extents, output channels, stride, padding, dilation.
-    let table: [([usize; 4], [usize; 2], usize, [usize; 3]); 18] = [
+    // Drivers take long to compile these kernels, so a shape comes with one epilogue, and all three are met in turn.
+    let table: [([usize; 4], [usize; 2], usize, [usize; 3]); 15] = [
         ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
         ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),
         ([2, 6, 7, 4], [3, 3], 8, [1, 1, 1]),
-        ([1, 8, 8, 8], [3, 3], 16, [1, 1, 1]),
         ([1, 9, 7, 5], [3, 3], 21, [2, 1, 1]),
         ([2, 4, 5, 8], [1, 1], 12, [1, 0, 1]),
         ([1, 5, 4, 21], [1, 1], 3, [1, 0, 1]),
@@ -23,30 +23,30 @@ pub fn cases() -> Vec<Case> {
         ([1, 4, 3, 2], [2, 2], 3, [1, 2, 1]),
         ([1, 2, 3, 4], [3, 3], 4, [2, 3, 1]),
         ([1, 1, 12, 4], [1, 5], 4, [1, 0, 1]),
-        ([1, 7, 3, 1], [3, 1], 1, [1, 0, 1]),
         ([1, 9, 8, 4], [3, 3], 4, [1, 2, 2]),
-        ([1, 7, 7, 3], [3, 3], 5, [2, 1, 2]),
         ([1, 3, 17, 8], [3, 3], 36, [1, 1, 1]),
         ([3, 4, 4, 12], [4, 4], 8, [4, 0, 1]),
     ];
-    for (image, [kh, kw], co, attributes) in table {
+    for (row, (image, [kh, kw], co, attributes)) in table.into_iter().enumerate() {
         let [stride, padding, dilation] = attributes;
         let conv = Conv2d { stride, padding, dilation };
-        let operands = [Operand::normal(image), Operand::normal([kh, kw, image[3], co])];
         let text = format!("stride {stride}, padding {padding}, dilation {dilation}");
-        cases.push(Case::new(
-            "conv2d",
-            &text,
-            operands.clone(),
-            move |_, x| x[0].conv2d(x[1], conv),
-            move |x| reference::conv2d(&x[0], &x[1], None, attributes, false),
-        ));
-        for relu in [false, true] {
-            let [image, weight] = operands.clone();
+        let mut operands = vec![Operand::normal(image), Operand::normal([kh, kw, image[3], co])];
+        if row % 3 == 0 {
+            cases.push(Case::new(
+                "conv2d",
+                text,
+                operands,
+                move |_, x| x[0].conv2d(x[1], conv),
+                move |x| reference::conv2d(&x[0], &x[1], None, attributes, false),
+            ));
+        } else {
+            let relu = row % 3 == 2;
+            operands.push(Operand::normal([co]));
             cases.push(Case::new(
                 "conv2d",
                 format!("{text}, bias{}", if relu { ", relu" } else { "" }),
-                [image, weight, Operand::normal([co])],
+                operands,
                 move |_, x| x[0].conv2d_bias(x[1], x[2], conv, relu),
                 move |x| reference::conv2d(&x[0], &x[1], Some(&x[2]), attributes, relu),
             ));
