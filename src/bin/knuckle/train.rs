@@ -120,6 +120,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         if step.validation.is_some() {
             let line = validation_line(step, total, (step.step - first) as f64 / start.elapsed().as_secs_f64());
             bar.suspend(|| println!("{line}"));
+            if let Err(error) = log.draw(out) {
+                bar.suspend(|| eprintln!("warning: {error}"));
+            }
         }
         if stop.load(Ordering::Relaxed) { Control::Stop } else { Control::Continue }
     });

@@ -1,0 +1,259 @@
+//! The built command line, from outside: what it writes, what it says when something is wrong, and how it ends.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use image::{DynamicImage, ImageFormat};
+use knuckle::data::Photo;
+use knuckle::models::{GraphCnn, GraphCnnConfig};
+use knuckle::train::checkpoint::{Metadata, Precision};
+use knuckle::{Gpu, States};
+use serde_json::Value;
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_knuckle"));
+    command.args(arguments).env_remove("RUST_LOG").stdin(Stdio::null());
+    command
+}
+
+fn knuckle(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The only line of the standard error, which must be one.
+fn complaint(output: &Output) -> String {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.starts_with("error: ") && text.trim_end().lines().count() == 1, "{text}");
+    text.trim_end().to_string()
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("knuckle-cli-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A weights file with initial values: what it finds means nothing, but it finds something.
+fn weights() -> &'static str {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let path = PATH.get_or_init(|| {
+        let path = folder("weights").join("initial.safetensors");
+        let gpu = Gpu::new().unwrap();
+        let model = GraphCnn::new(&gpu, GraphCnnConfig::small(), &States::seeded(&gpu, 5)).unwrap();
+        model.save(&path, Precision::F16, Metadata::new()).unwrap();
+        path
+    });
+    text(path)
+}
+
+/// A picture with something to see, wider than high.
+fn picture() -> Photo {
+    let pixel = |x: u32, y: u32| [(x * 3) as u8, (y * 5) as u8, ((x * y) / 16) as u8];
+    let rgb = (0..90).flat_map(|y| (0..120).flat_map(move |x| pixel(x, y))).collect();
+    Photo::from_rgb(120, 90, rgb).unwrap()
+}
+
+fn floats(value: &Value) -> Vec<Vec<f64>> {
+    let rows = value.as_array().unwrap().iter();
+    rows.map(|row| row.as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()).collect()
+}
+
+#[test]
+fn info_names_the_adapter_and_a_wrong_one_is_an_error() {
+    let output = knuckle(&["info"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(stdout(&output).contains(&format!("using {}", Gpu::new().unwrap().adapter())));
+    let output = command(&["info"]).env("KNUCKLE_ADAPTER", "no such adapter").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint(&output).contains("no such adapter"), "{output:?}");
+    assert!(stdout(&output).contains("KNUCKLE_ADAPTER is `no such adapter`"));
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    for wrong in [&["frobnicate"][..], &["infer"], &["train", "--resume", "--steps", "3"], &["data"]] {
+        assert_eq!(knuckle(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    for wrong in [&["train", "--config", "huge"][..], &["train", "--steps", "3", "--pretrain", "4"]] {
+        let out = folder("usage");
+        let output = knuckle(&[wrong, &["--out", text(&out)]].concat());
+        assert_eq!(output.status.code(), Some(1), "{wrong:?}");
+        complaint(&output);
+        assert_eq!(std::fs::read_dir(&out).unwrap().count(), 0, "nothing is written");
+    }
+}
+
+#[test]
+fn good_photos_are_written_and_bad_ones_told() {
+    let folder = folder("infer");
+    let at = |name: &str| folder.join(name);
+    picture().save_png(at("good.png")).unwrap();
+    let deep =
+        DynamicImage::from(image::ImageBuffer::<image::LumaA<u16>, _>::from_pixel(40, 40, image::LumaA([9, 99])));
+    deep.save_with_format(at("deep.png"), ImageFormat::Png).unwrap();
+    std::fs::write(at("empty.jpg"), "").unwrap();
+    std::fs::write(at("words.png"), "no picture").unwrap();
+    DynamicImage::new_rgb8(1, 1).save_with_format(at("tiny.png"), ImageFormat::Png).unwrap();
+
+    let photos = ["empty.jpg", "good.png", "words.png", "missing.png", "tiny.png", "deep.png"].map(at);
+    let mut arguments = vec!["infer"];
+    arguments.extend(photos.iter().map(|p| text(p)));
+    let (out, json) = (at("out"), at("hands.json"));
+    arguments.extend(["--out", text(&out), "--json", text(&json), "--weights", weights(), "--scale-mm", "30"]);
+    let output = knuckle(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    for (bad, words) in
+        [("empty.jpg", "empty"), ("words.png", "PNG or JPEG"), ("missing.png", "No such"), ("tiny.png", "1×1")]
+    {
+        let line = errors.lines().find(|l| l.contains(bad)).unwrap_or_else(|| panic!("nothing of {bad}: {errors}"));
+        assert!(line.starts_with("error: ") && line.contains(words), "{line}");
+    }
+    assert_eq!(errors.lines().count(), 4, "{errors}");
+
+    let report: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    assert!(!report["adapter"].as_str().unwrap().is_empty() && report["model"].as_str().unwrap().contains("small"));
+    let images = report["images"].as_array().unwrap();
+    assert_eq!(images.len(), 2);
+    assert!(images[0]["file"].as_str().unwrap().ends_with("good.png") && images[0]["ms"].as_f64().unwrap() > 0.0);
+    let (joints, uv) = (floats(&images[0]["joints_mm"]), floats(&images[0]["uv"]));
+    assert!(joints.len() == 21 && joints.iter().all(|j| j.len() == 3) && joints[0] == [0.0; 3]);
+    assert!(uv.len() == 21 && uv.iter().all(|p| p.len() == 2));
+    let overlay = Photo::open(out.join("good.overlay.png")).unwrap();
+    assert!((overlay.width(), overlay.height()) == (120, 90) && overlay != picture());
+    let mesh = std::fs::read_to_string(out.join("deep.obj")).unwrap();
+    let lines = |kind: &str| mesh.lines().filter(|l| l.starts_with(kind)).count();
+    assert_eq!((lines("v ") as u64, lines("f ")), (images[1]["vertices"].as_u64().unwrap(), 2314));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_left_hand_is_the_mirror_of_a_right_one() {
+    let folder = folder("left");
+    let read = |name: &str, photo: Photo, more: &[&str]| {
+        let (path, json) = (folder.join(format!("{name}.png")), folder.join(format!("{name}.json")));
+        photo.save_png(&path).unwrap();
+        let arguments = ["infer", text(&path), "--json", text(&json), "--weights", weights()];
+        assert!(knuckle(&[&arguments, more].concat()).status.success());
+        let report: Value = serde_json::from_slice(&std::fs::read(json).unwrap()).unwrap();
+        (floats(&report["images"][0]["joints_mm"]), floats(&report["images"][0]["uv"]))
+    };
+    let (right, right_uv) = read("right", picture(), &[]);
+    let (left, left_uv) = read("left", picture().mirrored(), &["--left"]);
+    let close = |a: f64, b: f64| (a - b).abs() <= 1e-3 * (1.0 + b.abs());
+    for joint in 0..21 {
+        let (r, l) = (&right[joint], &left[joint]);
+        assert!(close(l[0], -r[0]) && close(l[1], r[1]) && close(l[2], r[2]), "joint {joint}: {l:?} against {r:?}");
+        assert!(close(left_uv[joint][0], 120.0 - right_uv[joint][0]) && close(left_uv[joint][1], right_uv[joint][1]));
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn weights_that_cannot_be_used_stop_before_anything_is_written() {
+    let folder = folder("bad-weights");
+    let photo = folder.join("good.png");
+    picture().save_png(&photo).unwrap();
+    let whole = std::fs::read(weights()).unwrap();
+    let nan = {
+        let mut bytes = whole.clone();
+        let end = bytes.len();
+        bytes[end - 2..].copy_from_slice(&0x7E00u16.to_le_bytes());
+        bytes
+    };
+    let cases = [(whole[..whole.len() / 2].to_vec(), "cut off"), (b"{}".to_vec(), "cut off"), (nan, "NaN")];
+    for (bytes, words) in cases {
+        let path = folder.join("w.safetensors");
+        std::fs::write(&path, bytes).unwrap();
+        let json = folder.join("hands.json");
+        let output = knuckle(&["infer", text(&photo), "--json", text(&json), "--weights", text(&path)]);
+        assert_eq!(output.status.code(), Some(1));
+        let line = complaint(&output);
+        assert!(line.contains("w.safetensors") && line.contains(words), "{line}");
+        assert!(!json.exists());
+    }
+    for scale in ["0", "-3", "nan"] {
+        let output = knuckle(&["infer", text(&photo), &format!("--scale-mm={scale}")]);
+        assert!(output.status.code() == Some(1) && complaint(&output).contains("--scale-mm"));
+    }
+    let output = knuckle(&["eval", "--folder", text(&folder), "--weights", weights()]);
+    assert!(output.status.code() == Some(1) && complaint(&output).contains("joints.json"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn the_same_seed_draws_the_same_sheet() {
+    let folder = folder("sheet");
+    let draw = |name: &str, seed: &str| {
+        let path = folder.join(name);
+        let arguments =
+            ["data", "--sheet", text(&path), "--count", "3", "--columns", "2", "--size", "64", "--seed", seed];
+        let output = knuckle(&arguments);
+        assert!(output.status.success(), "{output:?}");
+        Photo::open(path).unwrap()
+    };
+    let first = draw("a.png", "7");
+    assert!(first.width() >= 128 && first.height() >= 128);
+    assert_eq!(first, draw("b.png", "7"));
+    assert_ne!(first, draw("c.png", "8"));
+    let output = knuckle(&["data", "--sheet", text(&folder.join("none/x.png")), "--count", "1"]);
+    assert!(output.status.code() == Some(1) && complaint(&output).contains("none"));
+    let output = knuckle(&["data", "--sheet", "x.png", "--count", "0"]);
+    assert!(output.status.code() == Some(1) && complaint(&output).contains("--count"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_a_checkpoint_and_resuming_gives_the_same_bits() {
+    let folder = folder("train");
+    let (whole, broken) = (folder.join("whole"), folder.join("broken"));
+    let options = ["--steps", "6", "--pretrain", "0", "--batch", "2", "--validation-samples", "0", "--seed", "3"];
+    let train = |out: &Path, more: &[&str]| command(&[&["train", "--out", text(out)], more].concat());
+
+    let mut interrupted = train(&broken, &options).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while !std::fs::read(broken.join("log.jsonl")).is_ok_and(|log| !log.is_empty()) {
+        assert!(Instant::now() < deadline && interrupted.try_wait().unwrap().is_none(), "no first step");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let killed = Command::new("kill").args(["-INT", &interrupted.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = interrupted.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert!(stdout(&output).contains("--resume"), "{output:?}");
+    assert!(!broken.join("weights.safetensors").exists());
+
+    let output = train(&broken, &options).output().unwrap();
+    assert!(output.status.code() == Some(1) && complaint(&output).contains("--resume"), "not begun anew by mistake");
+    assert!(train(&broken, &["--resume"]).output().unwrap().status.success());
+    assert!(train(&whole, &options).output().unwrap().status.success());
+
+    for name in ["checkpoint.safetensors", "weights.safetensors"] {
+        let [a, b] = [&whole, &broken].map(|out| std::fs::read(out.join(name)).unwrap());
+        let [a, b] = [&a, &b].map(|bytes| safetensors::SafeTensors::deserialize(bytes).unwrap());
+        assert!(a.len() > 10 && a.len() == b.len());
+        for (tensor, view) in a.iter() {
+            assert_eq!(view, b.tensor(tensor).unwrap(), "{name}: {tensor}");
+        }
+    }
+    assert!(Photo::open(broken.join("loss.png")).is_ok());
+    assert_eq!(std::fs::read_to_string(broken.join("log.jsonl")).unwrap().lines().count(), 6);
+    // The weights it wrote can be used.
+    let photo = folder.join("good.png");
+    picture().save_png(&photo).unwrap();
+    let output = knuckle(&["infer", text(&photo), "--weights", text(&whole.join("weights.safetensors"))]);
+    assert!(output.status.success(), "{output:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
