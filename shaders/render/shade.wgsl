@@ -174,7 +174,7 @@ fn skin_at(part: u32, rest: vec3<f32>, chart: vec3<f32>, side: f32, normal: vec3
         let wrist = line_at(at.y - 1.0, 1.5) + 0.6 * line_at(at.y - 6.0, 1.4);
         // The web of fine lines that any palm has.
         let web = line_at(noise3(rest * vec3(0.10, 0.05, 0.1), seed + 17u) - 0.5, 0.05);
-        crease = palmar * (life + head + 0.9 * heart + 0.5 * web) + 0.7 * wrist;
+        crease = palmar * (life + head + 0.9 * heart + 0.5 * web) + 0.35 * smoothstep(0.0, 0.5, side) * wrist;
         // Redder at its heel and under the fingers, veins and tendons on the back.
         flush += palmar * 0.35 * smoothstep(30.0, 55.0, length(at - vec2(0.0, -48.0)));
         let vein = line_at(noise3(rest * vec3(0.05, 0.02, 0.05), seed + 19u) - 0.5, 0.045) * (1.0 - palmar);
@@ -279,8 +279,10 @@ fn face_at(image: u32, face: u32, ray: vec3<f32>, seed: u32) -> vec3<f32> {
     var side = chart_zw.y;
     if part < PALM {
         rest = vec3(8.0 * finger.x, 24.0 * finger.y + 70.0 * f32(part % 5u), 8.0 * finger.z);
-    } else if part == ARM {
-        side = clamp(-1.4 * rest.z / (abs(rest.x) + abs(rest.z) + 1.0), -1.0, 1.0) * 0.6 - 0.2;
+    } else {
+        // The palm's skin ends at the wrist; an arm is only a little lighter on that side.
+        let arm_side = clamp(-1.4 * rest.z / (abs(rest.x) + abs(rest.z) + 1.0), -1.0, 1.0) * 0.6 - 0.2;
+        side = mix(select(side, arm_side, part == ARM), arm_side, smoothstep(-22.0, 8.0, rest.y));
     }
     return lit(skin_at(part, rest, finger, side, normal, seed), view, light.x, light.yz, 1.0);
 }

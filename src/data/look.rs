@@ -189,7 +189,8 @@ impl Look {
     }
 
     fn draw_background(&mut self, rng: &mut Rng, size_px: usize) {
-        let dim = rng.range(0.25, 1.2);
+        // Brighter or darker than where the hand is.
+        let dim = 2f32.powf(0.6 + 0.7 * rng.normal());
         let [a, b, c] = [0; 3].map(|_| paint(rng) * dim);
         // Neighbouring colours of one surface are alike more often than not.
         let alike = rng.uniform();
@@ -251,7 +252,7 @@ impl Look {
         let ambient = 0.4 * luminance(Vec3::from_slice(&self.sky) + Vec3::from_slice(&self.ground));
         // Automatic exposure compensates skin's own lightness only in part.
         let albedo = luminance(Vec3::from_slice(&self.skin_palm));
-        let wanted = 0.34 * (albedo / 0.35).sqrt() * 2f32.powf(0.45 * rng.normal());
+        let wanted = 0.27 * (albedo / 0.35).sqrt() * 2f32.powf(0.35 * rng.normal());
         let exposure = wanted / (albedo * (lamps + ambient)).max(1e-3);
         self.grade = [exposure, rng.range(0.82, 1.2), rng.range(0.7, 1.2), rng.range(0.0, 0.7)];
         // The background is lit by the same lamps.
@@ -265,8 +266,8 @@ impl Look {
             patch.paint[..3].iter_mut().for_each(|x| *x *= light);
         }
         let noisy = rng.uniform();
-        self.grain[0] = 0.012 * noisy * noisy;
-        self.grain[1] = 0.004 + 0.05 * noisy * noisy;
+        self.grain[0] = 0.008 * noisy * noisy;
+        self.grain[1] = 0.004 + 0.035 * noisy * noisy;
         (self.psf, self.grain[3]) = blur(rng);
     }
 }
@@ -280,7 +281,7 @@ fn furniture(rng: &mut Rng, dim: f32) -> Patch {
     Patch {
         place: [rng.uniform(), rng.uniform(), half[0], half[1]],
         turn: [angle.cos(), angle.sin(), round, rng.range(0.0, 0.8)],
-        paint: row(paint(rng) * dim, rng.range(0.0, 0.7)),
+        paint: row(paint(rng) * dim, rng.uniform().powi(2) * 0.45),
     }
 }
 

@@ -1,18 +1,17 @@
 //! The mesh that scenes show: the hand, and an arm that continues it beyond the wrist. Everything about it that no pose
 //! changes, ready to be constants of the rendering program.
 
-use glam::{Quat, Vec3};
+use glam::{Quat, Vec2, Vec3};
 
 use crate::graph::TensorData;
 use crate::hand::joints::{RIG_JOINTS, finger_of_rig_joint, finger_rig_joints};
 use crate::hand::{JointFrame, PosedHand, RiggedHand, Shape};
 
-/// Rings of the arm, mm beyond the wrist. The first lie inside the hand.
+/// Rings of the arm, mm beyond the hand's rim. The first lie inside the hand.
 const ARM_RINGS: [f32; 15] =
-    [-6.0, 4.0, 12.0, 22.0, 34.0, 48.0, 64.0, 82.0, 104.0, 130.0, 160.0, 192.0, 226.0, 262.0, 300.0];
+    [-14.0, -6.0, -1.0, 3.0, 10.0, 20.0, 34.0, 52.0, 76.0, 104.0, 136.0, 170.0, 206.0, 244.0, 284.0];
 const ARM_SIDES: usize = 16;
-/// Half width and half depth of the wrist, and how far its centre lies from the wrist joint (across, out of the palm), mm.
-const WRIST: [f32; 2] = [26.2, 18.4];
+/// How far the arm's axis lies from the wrist joint: across to the thumb, out of the palm, mm.
 const WRIST_CENTRE: [f32; 2] = [-1.0, 0.0];
 /// Capsules that stand for the hand when it shades itself: a bone each, but the tips, then the arm.
 pub(super) const CAPSULES: usize = 20;
@@ -47,7 +46,7 @@ pub struct SceneMesh {
     pub hand_vertices: usize,
     /// All vertices.
     pub vertices: usize,
-    /// Faces of the hand.
+    /// Faces of the hand: those of the rig without the ones that close it at the wrist.
     pub hand_faces: usize,
     /// Corners and part of each face, counter-clockwise from outside.
     pub faces: Vec<[u32; 4]>,
@@ -58,6 +57,24 @@ pub struct SceneMesh {
     /// The other two corners of each face around each vertex, 16 bits each.
     fans: Vec<u32>,
     bones: Vec<Bone>,
+    rim: Rim,
+}
+
+/// Where the hand ends and the arm begins, in the rest frame: the plane `y + slope·z = level`, and how far the skin is from the
+/// centre of the wrist in each direction there.
+#[derive(Clone, Copy, Debug)]
+struct Rim {
+    slope: f32,
+    level: f32,
+    /// Distance in the directions of the arm's sides, first across to the thumb, then out of the palm.
+    reach: [f32; ARM_SIDES],
+}
+
+impl Rim {
+    /// Half depth of the wrist, mm.
+    fn half_depth(&self) -> f32 {
+        0.5 * (self.reach[ARM_SIDES / 4] + self.reach[3 * ARM_SIDES / 4])
+    }
 }
 
 /// The bone behind a capsule: rig joints at its ends, and its radius at rest.
@@ -73,8 +90,11 @@ impl SceneMesh {
     pub fn new(hand: &RiggedHand) -> Self {
         let hand_vertices = hand.rest_vertices().len();
         let vertices = hand_vertices + ARM_RINGS.len() * ARM_SIDES + 1;
-        let mut faces: Vec<[u32; 4]> = hand.faces().iter().map(|f| [f[0], f[1], f[2], part(hand, f)]).collect();
+        let skin = hand.faces().iter().filter(|f| !closes_wrist(hand, f));
+        let mut faces: Vec<[u32; 4]> = skin.map(|f| [f[0], f[1], f[2], part(hand, f)]).collect();
+        let hand_faces = faces.len();
         faces.extend(arm_faces(hand_vertices as u32));
+        let rim = rim(hand);
         let bones = bones(hand);
         let mut rows = Vec::with_capacity(vertices + 1);
         let mut fans = Vec::with_capacity(3 * faces.len());
@@ -90,8 +110,8 @@ impl SceneMesh {
             fans.extend(fan);
         }
         rows.push([fans.len() as u32, 0]);
-        let skins = skins(hand, &faces);
-        SceneMesh { hand_vertices, vertices, hand_faces: hand.faces().len(), skins, faces, rows, fans, bones }
+        let skins = skins(hand, &faces, &rim);
+        SceneMesh { hand_vertices, vertices, hand_faces, faces, skins, rows, fans, bones, rim }
     }
 
     pub(super) fn faces_data(&self) -> TensorData {
@@ -114,13 +134,9 @@ impl SceneMesh {
     pub fn vertices_of(&self, posed: &PosedHand, shape: &Shape, arm: &Arm) -> Vec<Vec3> {
         let mut all = Vec::with_capacity(self.vertices);
         all.extend_from_slice(&posed.vertices);
-        let mut path = ArmPath::new(&posed.frames[0], shape, arm);
+        let mut path = ArmPath::new(&posed.frames[0], shape, arm, self.rim);
         for ring in 0..ARM_RINGS.len() {
-            let (centre, axes, radii) = path.ring(ring);
-            for side in 0..ARM_SIDES {
-                let (sin, cos) = (std::f32::consts::TAU * side as f32 / ARM_SIDES as f32).sin_cos();
-                all.push(centre + axes * Vec3::new(radii[0] * cos, 0.0, radii[1] * sin));
-            }
+            path.ring(ring, &mut all);
         }
         all.push(path.centre);
         all
@@ -137,8 +153,8 @@ impl SceneMesh {
             push(posed.frames[bone.to].origin, radius);
         }
         let wrist = posed.frames[0].origin;
-        push(wrist, 0.85 * WRIST[1] * shape.scale);
-        push(arm_end, 1.6 * WRIST[1] * shape.scale);
+        push(wrist, 0.85 * self.rim.half_depth() * shape.scale);
+        push(arm_end, 1.6 * self.rim.half_depth() * shape.scale);
         out
     }
 }
@@ -152,41 +168,100 @@ struct ArmPath {
     centre: Vec3,
     start: Quat,
     arm: Arm,
-    size: [f32; 2],
+    rim: Rim,
+    /// Factors across, along and out of the palm.
+    size: Vec3,
     at: f32,
 }
 
 impl ArmPath {
-    fn new(wrist: &JointFrame, shape: &Shape, arm: &Arm) -> Self {
-        let size = [WRIST[0] * shape.palm_width * shape.scale, WRIST[1] * shape.palm_depth * shape.scale];
-        let aside = Vec3::new(WRIST_CENTRE[0] * shape.palm_width, 0.0, WRIST_CENTRE[1]) * shape.scale;
+    fn new(wrist: &JointFrame, shape: &Shape, arm: &Arm, rim: Rim) -> Self {
+        let size = Vec3::new(shape.palm_width, shape.palm_length, shape.palm_depth) * shape.scale;
         let first = ARM_RINGS[0];
-        let centre = wrist.origin + wrist.axes * (aside - Vec3::Y * first);
-        ArmPath { centre, start: wrist.axes, arm: *arm, size, at: first }
+        let aside = Vec3::new(WRIST_CENTRE[0], -(rim.level + first), WRIST_CENTRE[1]);
+        ArmPath { centre: wrist.origin + wrist.axes * (aside * size), start: wrist.axes, arm: *arm, rim, size, at: first }
     }
 
-    /// Centre, axes (across, towards the hand, out of the palm side) and half axes of ring `ring`; call in order.
-    fn ring(&mut self, ring: usize) -> (Vec3, Quat, [f32; 2]) {
+    /// Appends the vertices of ring `ring`; call in order.
+    fn ring(&mut self, ring: usize, vertices: &mut Vec<Vec3>) {
         let arm = &self.arm;
         let sleeved = ring >= arm.sleeve_ring;
         // The cuff is a step: the last bare ring lies next to the first of the sleeve.
         let at = if ring + 1 == arm.sleeve_ring { ARM_RINGS[ring + 1] - 0.5 } else { ARM_RINGS[ring] };
-        let bent = smooth((at - 2.0) / 40.0);
+        let bent = smooth(at / 45.0);
         let turn = Quat::from_rotation_x(-arm.flexion * bent) * Quat::from_rotation_z(arm.deviation * bent);
         let axes = self.start * turn;
-        self.centre -= axes * Vec3::Y * (at - self.at);
+        self.centre -= axes * Vec3::Y * ((at - self.at) * self.size.y);
         self.at = at;
-        let full = smooth((at - 20.0) / 190.0);
-        let within = 0.90 + 0.10 * smooth(at / 20.0);
-        let grow = |wrist: f32, elbow: f32| within * wrist * (1.0 + (elbow * arm.thickness - 1.0) * full);
-        let mut radii = [grow(self.size[0], 1.5), grow(self.size[1], 1.95)];
-        if sleeved {
-            // A cuff that hangs, and folds beyond it.
-            let folds = 1.6 * (0.09 * at).sin() * smooth((at - ARM_RINGS[arm.sleeve_ring]) / 30.0);
-            radii = radii.map(|r| r + arm.sleeve_mm + folds);
+        // From the rim's outline, slanted as the rim, to a forearm.
+        let full = smooth((at - 15.0) / 190.0);
+        let within = 0.90 + 0.10 * smooth((at + 14.0) / 17.0);
+        let grow = |elbow: f32| within * (1.0 + (elbow * arm.thickness - 1.0) * full);
+        let (across, out) = (grow(1.5) * self.size.x, grow(1.95) * self.size.z);
+        let slant = self.rim.slope * (1.0 - smooth(at / 60.0)) * self.size.y;
+        // A cuff that hangs, and folds beyond it.
+        let folds = |start: f32| 1.6 * (0.09 * at).sin() * smooth((at - start) / 30.0);
+        let cloth = if sleeved { arm.sleeve_mm + folds(ARM_RINGS[arm.sleeve_ring]) } else { 0.0 };
+        for (side, reach) in self.rim.reach.iter().enumerate() {
+            let (sin, cos) = direction(side);
+            let local = Vec3::new((reach * across + cloth) * cos, -slant * reach * sin, (reach * out + cloth) * sin);
+            vertices.push(self.centre + axes * local);
         }
-        (self.centre, axes, radii)
     }
+}
+
+/// Sine and cosine of a side of the arm, counted from the thumb's towards the palm's.
+fn direction(side: usize) -> (f32, f32) {
+    (std::f32::consts::TAU * side as f32 / ARM_SIDES as f32).sin_cos()
+}
+
+/// Whether a face of the hand closes it towards the arm.
+fn closes_wrist(hand: &RiggedHand, face: &[u32; 3]) -> bool {
+    let [a, b, c] = face.map(|v| hand.rest_vertices()[v as usize]);
+    let normal = (b - a).cross(c - a).normalize_or_zero();
+    normal.y > 0.8 && (a.y + b.y + c.y) > 0.0
+}
+
+/// Measures the rim of a hand: the plane of the faces that close it, and its outline a little before that plane.
+fn rim(hand: &RiggedHand) -> Rim {
+    let vertices = hand.rest_vertices();
+    let (mut normal, mut centre, mut count) = (Vec3::ZERO, Vec3::ZERO, 0.0);
+    for face in hand.faces().iter().filter(|f| closes_wrist(hand, f)) {
+        let [a, b, c] = face.map(|v| vertices[v as usize]);
+        normal += (b - a).cross(c - a);
+        centre += a + b + c;
+        count += 3.0;
+    }
+    // A hand without such faces ends a little beyond the wrist joint.
+    let slope = if count > 0.0 { normal.z / normal.y } else { 0.0 };
+    let level = if count > 0.0 { (centre.y + slope * centre.z) / count } else { 10.0 };
+    let above = |v: Vec3| v.y + slope * v.z - (level - 2.0);
+    let mut outline = Vec::new();
+    for face in hand.faces() {
+        let corners = face.map(|v| vertices[v as usize]);
+        let cuts: Vec<Vec3> = (0..3)
+            .map(|k| (corners[k], corners[(k + 1) % 3]))
+            .filter(|(a, b)| (above(*a) > 0.0) != (above(*b) > 0.0))
+            .map(|(a, b)| a.lerp(b, above(a) / (above(a) - above(b))))
+            .collect();
+        if let [p, q] = cuts[..] {
+            let flat = |v: Vec3| Vec2::new(v.x - WRIST_CENTRE[0], -v.z - WRIST_CENTRE[1]);
+            outline.push((flat(p), flat(q)));
+        }
+    }
+    let reach = std::array::from_fn(|side| {
+        let (sin, cos) = direction(side);
+        let ray = Vec2::new(cos, sin);
+        // Where the ray from the centre crosses the outline, farthest out; an ellipse where there is none.
+        let crossing = |(p, q): &(Vec2, Vec2)| {
+            let (a, b) = (ray.perp_dot(*p), ray.perp_dot(*q));
+            let at = p.lerp(*q, a / (a - b)).dot(ray);
+            ((a > 0.0) != (b > 0.0) && at > 0.0).then_some(at)
+        };
+        let found = outline.iter().filter_map(crossing).fold(0.0, f32::max);
+        if found > 0.0 { found } else { 1.0 / Vec2::new(cos / 26.0, sin / 18.0).length() }
+    });
+    Rim { slope, level, reach }
 }
 
 fn smooth(t: f32) -> f32 {
@@ -255,7 +330,7 @@ fn chart(hand: &RiggedHand, part: u32, vertex: usize, normal: Vec3) -> [f32; 4] 
 }
 
 /// Eight words a face for the shader: corners, part, and the chart at each corner as four signed 16-bit fractions.
-fn skins(hand: &RiggedHand, faces: &[[u32; 4]]) -> Vec<u32> {
+fn skins(hand: &RiggedHand, faces: &[[u32; 4]], rim: &Rim) -> Vec<u32> {
     let normals = normals(hand.rest_vertices(), hand.faces());
     let hand_vertices = hand.rest_vertices().len();
     let pack = |a: f32, b: f32| {
@@ -268,7 +343,7 @@ fn skins(hand: &RiggedHand, faces: &[[u32; 4]]) -> Vec<u32> {
         for v in [a, b, c].map(|v| v as usize) {
             let [x, y, z, w] = match v.checked_sub(hand_vertices) {
                 None => chart(hand, part, v, normals[v]),
-                Some(of_arm) => arm_chart(of_arm),
+                Some(of_arm) => arm_chart(of_arm, rim),
             };
             words.extend([pack(x, y), pack(z, w)]);
         }
@@ -276,14 +351,15 @@ fn skins(hand: &RiggedHand, faces: &[[u32; 4]]) -> Vec<u32> {
     words
 }
 
-fn arm_chart(vertex: usize) -> [f32; 4] {
+fn arm_chart(vertex: usize, rim: &Rim) -> [f32; 4] {
     let (ring, side) = (vertex / ARM_SIDES, vertex % ARM_SIDES);
     let Some(at) = ARM_RINGS.get(ring) else {
-        let end = ARM_RINGS[ARM_RINGS.len() - 1];
+        let end = rim.level + ARM_RINGS[ARM_RINGS.len() - 1];
         return [0.0, end / 400.0, 0.0, 1.0];
     };
-    let (sin, cos) = (std::f32::consts::TAU * side as f32 / ARM_SIDES as f32).sin_cos();
-    [WRIST[0] * cos / 400.0, at / 400.0, -WRIST[1] * sin / 400.0, ring as f32 / 16.0]
+    let (sin, cos) = direction(side);
+    let place = Vec3::new(cos, 0.0, -sin) * rim.reach[side] + Vec3::Y * (rim.level + at);
+    (place / 400.0).extend(ring as f32 / 16.0).to_array()
 }
 
 /// Area-weighted vertex normals.
@@ -325,7 +401,10 @@ fn bones(hand: &RiggedHand) -> Vec<Bone> {
 fn own_capsules(bones: &[Bone], joint: Option<usize>) -> u32 {
     let arm = 1 << bones.len();
     let is_palm = |j: usize| finger_of_rig_joint(j).is_none();
-    let Some(joint) = joint else { return arm };
+    let Some(joint) = joint else {
+        let palm = bones.iter().enumerate().filter(|(_, b)| is_palm(b.from) || b.from == 1);
+        return palm.fold(arm, |set, (k, _)| set | 1 << k);
+    };
     let mut set = if is_palm(joint) || joint == 1 { arm } else { 0 };
     for (k, bone) in bones.iter().enumerate() {
         let adjacent = bone.from == joint || bone.to == joint || bone.from == joint + 1;

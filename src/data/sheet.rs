@@ -75,7 +75,7 @@ pub fn draw_skeleton(picture: &mut RgbImage, joints_px: &[Vec2; JOINTS]) {
         let colour = Rgb(FINGERS[(child - 1) / 4]);
         // Half a pixel a step; a joint far outside would take for ever, and shows nothing.
         let steps = (2.0 * from.distance(to)).ceil();
-        if !(steps < 1e5) {
+        if steps.is_nan() || steps > 1e5 {
             continue;
         }
         for step in 0..=steps as u32 {
