@@ -179,7 +179,14 @@ impl ArmPath {
         let size = Vec3::new(shape.palm_width, shape.palm_length, shape.palm_depth) * shape.scale;
         let first = ARM_RINGS[0];
         let aside = Vec3::new(WRIST_CENTRE[0], -(rim.level + first), WRIST_CENTRE[1]);
-        ArmPath { centre: wrist.origin + wrist.axes * (aside * size), start: wrist.axes, arm: *arm, rim, size, at: first }
+        ArmPath {
+            centre: wrist.origin + wrist.axes * (aside * size),
+            start: wrist.axes,
+            arm: *arm,
+            rim,
+            size,
+            at: first,
+        }
     }
 
     /// Appends the vertices of ring `ring`; call in order.
