@@ -2,9 +2,11 @@
 //! them; photos from files; folders of photos with known joints.
 
 pub mod folder;
+pub mod gestures;
 pub mod look;
 pub mod mesh;
 pub mod photo;
+pub mod pose;
 pub mod raster;
 pub mod render;
 pub mod scene;
@@ -12,6 +14,7 @@ pub mod sheet;
 
 pub use folder::{LabelledPhoto, PhotoFolder};
 pub use photo::Photo;
+pub use pose::PoseSampler;
 pub use render::{RenderedVars, Sample, SceneRenderer};
 pub use scene::{Scene, SceneBatch, SceneSampler, Views};
 pub use sheet::{SheetOptions, contact_sheet};

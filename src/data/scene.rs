@@ -4,6 +4,7 @@ use glam::{Quat, Vec2, Vec3};
 
 use super::look::{LOOK_WIDTH, Look};
 use super::mesh::{Arm, CAPSULES, SceneMesh};
+use super::pose::PoseSampler;
 use crate::hand::joints::JOINTS;
 use crate::hand::{Camera, Pose, PosedHand, RiggedHand, Shape};
 use crate::models::Truth;
@@ -58,6 +59,7 @@ impl Scene {
 pub struct SceneSampler {
     hand: RiggedHand,
     mesh: SceneMesh,
+    poses: PoseSampler,
     size_px: usize,
     seed: u64,
     views: Views,
@@ -67,7 +69,8 @@ impl SceneSampler {
     /// Scenes of `hand` in square images of `size_px` pixels.
     pub fn new(hand: &RiggedHand, size_px: usize, seed: u64) -> Self {
         let mesh = SceneMesh::new(hand);
-        SceneSampler { mesh, hand: hand.clone(), size_px, seed, views: Views::Mixed }
+        let poses = PoseSampler::new(hand);
+        SceneSampler { mesh, hand: hand.clone(), poses, size_px, seed, views: Views::Mixed }
     }
 
     /// The same scenes seen from other sides.
@@ -94,7 +97,7 @@ impl SceneSampler {
     /// Scene `index` of the seed.
     pub fn sample(&self, index: u64) -> Scene {
         let rng = &mut Rng::new(self.seed, index);
-        let (mut pose, shape) = draw_pose(rng);
+        let (mut pose, shape) = self.poses.sample(rng);
         pose.rotation = match self.views {
             Views::Free => free_rotation(rng),
             Views::Mixed => mixed_rotation(rng),
@@ -222,17 +225,4 @@ fn draw_arm(rng: &mut Rng) -> Arm {
         sleeve_ring,
         sleeve_mm: rng.range(2.5, 10.0),
     }
-}
-
-fn draw_pose(rng: &mut Rng) -> (Pose, Shape) {
-    let mut pose = Pose::default();
-    let curl = rng.range(-0.1, 0.8);
-    for finger in 0..5 {
-        let [a, b, c] = crate::hand::joints::finger_rig_joints(finger);
-        let bend = if finger == 0 { 0.3 * rng.uniform() } else { curl * rng.range(0.5, 1.2) };
-        pose.bend(a, bend, 0.12 * rng.normal(), 0.0);
-        pose.bend(b, bend * 1.2, 0.0, 0.0);
-        pose.bend(c, bend * 0.8, 0.0, 0.0);
-    }
-    (pose, Shape { scale: rng.range(0.9, 1.1), ..Shape::default() })
 }

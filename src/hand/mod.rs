@@ -4,6 +4,7 @@
 //! vertices and the 21 joints. Only right hands exist here: a left hand is a right one seen through [`camera::Mirror`].
 pub mod camera;
 pub mod coarsen;
+pub mod contact;
 mod error;
 mod glb;
 pub mod joints;
