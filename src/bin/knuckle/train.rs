@@ -107,6 +107,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         trainer.steps_done(),
         trainer.options().batch
     );
+    let dump = out.join("program.txt");
+    knuckle::files::write_atomically(&dump, |file| file.write_all(trainer.program().dump().as_bytes()))?;
     let mut log = TrainLog::open(out, trainer.steps_done())?;
     let bar = progress_bar(total, trainer.steps_done())?;
     let start = Instant::now();
