@@ -131,8 +131,7 @@ fn a_small_network_learns() -> Result<()> {
         Conv2d { padding: 1, ..Default::default() },
         false,
     )?;
-    let ones = Init::Constant(1.0);
-    let y = y.batch_norm_train(r.param_with("gamma", [8], ones), r.param("beta", [8]), 1e-5, true)?.y;
+    let y = y.batch_norm_train(r.param_with("affine", [2, 8], Init::Constant(1.0)), 1e-5, true)?.y;
     let y = y.mean(&[1, 2])?.reshape([4, 8])?.linear(r.param("fc", [8, 1]), r.param("fb", [1]), false)?;
     let loss = y.sub(r.input("target", [4, 1]))?.square()?.mean_all()?;
     let grads = loss.backward()?;
@@ -147,5 +146,38 @@ fn a_small_network_learns() -> Result<()> {
     }
     let last = exe.run([("x", &x[..])])?.scalar(0);
     assert!(first > 0.5 && last < 0.01 * first, "{first} → {last}");
+    Ok(())
+}
+
+#[test]
+fn fused_batch_norm_is_its_composition() -> Result<()> {
+    let gpu = gpu();
+    let mut rng = knuckle::rng::Rng::new(3, 0);
+    for c in [3usize, 8] {
+        let r = Recorder::new();
+        let x = r.input("x", [5, 7, 11, c]);
+        let values: Vec<f32> = (0..2 * c).map(|_| rng.range(0.5, 1.5)).collect();
+        let affine = r.param_with("affine", [2, c], Init::Data(TensorData::f32([2, c], &values).unwrap()));
+        let weight = r.input("weight", [5, 7, 11, c]);
+        let fused = x.batch_norm_train(affine, 1e-3, true)?.y;
+        let centred = x.sub(x.mean(&[0, 1, 2])?)?;
+        let deviation = centred.square()?.mean(&[0, 1, 2])?.offset(1e-3)?.sqrt()?;
+        let [scale, shift] = [affine.slice(0, 0, 1)?, affine.slice(0, 1, 1)?];
+        let composed = centred.div(deviation)?.mul(scale)?.add(shift)?.relu()?;
+        let mut outputs = Vec::new();
+        for y in [fused, composed] {
+            let gradients = y.mul(weight)?.sum_all()?.backward_to(&[x])?;
+            outputs.extend([y, gradients.of(x).unwrap(), gradients.of(affine).unwrap()]);
+        }
+        let mut exe = gpu.compile(&r, outputs)?;
+        let x: Vec<f32> = (0..385 * c).map(|_| 3.0 + rng.normal()).collect();
+        let w: Vec<f32> = (0..385 * c).map(|_| rng.normal()).collect();
+        let out = exe.run([("x", &x), ("weight", &w)])?;
+        for i in 0..3 {
+            for (a, b) in out.f32(i).iter().zip(out.f32(i + 3)) {
+                assert!((a - b).abs() < 2e-4 * (1.0 + b.abs()), "{c} channels, output {i}: {a} and {b}");
+            }
+        }
+    }
     Ok(())
 }

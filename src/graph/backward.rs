@@ -60,7 +60,8 @@ impl<'r> Var<'r> {
                     _ => extra.iter().any(|v| v.id().index() == i),
                 };
                 wanted[i] = asked || node.inputs.iter().any(|id| wanted[id.index()]);
-                wanted[i] &= node.ty.dtype == DType::F32 && !node.mutates();
+                let through = node.operator().is_none_or(|op| op.differentiable());
+                wanted[i] &= through && node.ty.dtype == DType::F32 && !node.mutates();
             }
             wanted
         });

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Recorder, Var};
 use crate::hand::joints::JOINTS;
 use crate::nn::losses::{MeshLoss, squared_error};
-use crate::nn::{batch_norm_relu, chebyshev, conv, hourglass, linear, residual};
+use crate::nn::{batch_norm_relu, chebyshev, conv, conv_small, hourglass, linear, residual};
 use crate::ops::Conv2d;
 
 /// The sizes of a network.
@@ -144,7 +144,7 @@ impl Network<'_> {
                 let y = residual(hourglass(x, &name("stack"), self.config.depth)?, &name("post"), c)?;
                 let features = conv(y, &name("features"), c, 1, Conv2d::default())?;
                 let features = batch_norm_relu(features, &name("features_norm"))?;
-                let map = conv(features, &name("heatmaps"), JOINTS, 1, Conv2d::default())?;
+                let map = conv_small(features, &name("heatmaps"), JOINTS)?;
                 maps.push(map);
                 let back = conv(features, &name("merge_features"), c, 1, Conv2d::default())?;
                 x = x.add(back)?.add(conv(map, &name("merge_heatmaps"), c, 1, Conv2d::default())?)?;

@@ -5,7 +5,7 @@ pub mod losses;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::graph::{Init, Mode, Var};
+use crate::graph::{Init, Mode, TensorData, Var};
 use crate::ops::{Conv2d, SpmmMatrix};
 use crate::shape::TensorType;
 
@@ -21,6 +21,16 @@ pub fn conv<'r>(x: Var<'r>, name: &str, out: usize, kernel: usize, conv: Conv2d)
     r.scoped(name, || {
         let weight = r.param("weight", [kernel, kernel, x.shape().channels(), out]);
         x.conv2d_bias(weight, r.param("bias", [out]), conv, false)
+    })
+}
+
+/// A 1×1 convolution with bias whose weights begin small: for outputs that should begin near zero.
+#[track_caller]
+pub fn conv_small<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
+    let r = x.recorder();
+    r.scoped(name, || {
+        let weight = r.param_with("weight", [1, 1, x.shape().channels(), out], Init::Normal(0.01));
+        x.conv2d_bias(weight, r.param("bias", [out]), Conv2d::default(), false)
     })
 }
 
@@ -42,18 +52,16 @@ pub fn batch_norm_relu<'r>(x: Var<'r>, name: &str) -> Result<Var<'r>> {
     let r = x.recorder();
     let c = x.shape().channels();
     r.scoped(name, || {
-        let gamma = r.param_with("gamma", [c], Init::Constant(1.0));
-        let beta = r.param("beta", [c]);
-        let mean = r.buffer("mean", TensorType::f32([c]), Init::Constant(0.0));
-        let variance = r.buffer("variance", TensorType::f32([c]), Init::Constant(1.0));
+        let start: Vec<f32> = [1.0, 0.0].into_iter().flat_map(|v| vec![v; c]).collect();
+        let rows = |values: &[f32]| Init::Data(TensorData::f32([2, c], values).expect("two rows"));
+        let affine = r.param_with("affine", [2, c], rows(&start));
+        let neutral: Vec<f32> = start.iter().map(|v| 1.0 - v).collect();
+        let running = r.buffer("statistics", TensorType::f32([2, c]), rows(&neutral));
         if r.mode() == Mode::Infer {
-            return x.batch_norm_infer(gamma, beta, [mean, variance], NORM_EPS, true);
+            return x.batch_norm_infer(affine, running, NORM_EPS, true);
         }
-        let batch = x.batch_norm_train(gamma, beta, NORM_EPS, true)?;
-        for (running, now) in [(mean, batch.mean), (variance, batch.variance)] {
-            let kept = running.scale(1.0 - STATISTICS_MOMENTUM)?;
-            running.assign(kept.add(now.scale(STATISTICS_MOMENTUM)?)?)?;
-        }
+        let batch = x.batch_norm_train(affine, NORM_EPS, true)?;
+        running.follow(batch.statistics, 1.0 - STATISTICS_MOMENTUM)?;
         Ok(batch.y)
     })
 }
@@ -76,7 +84,8 @@ pub fn residual<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
         let mid = out / 2;
         let y = conv_plain(batch_norm_relu(x, "norm1")?, "conv1", mid, 1)?;
         let y = conv_plain(batch_norm_relu(y, "norm2")?, "conv2", mid, 3)?;
-        let y = conv(batch_norm_relu(y, "norm3")?, "conv3", out, 1, Conv2d::default())?;
+        // Begins near the identity: many residuals in a row then keep the size of their signal.
+        let y = conv_small(batch_norm_relu(y, "norm3")?, "conv3", out)?;
         let skip = if x.shape().channels() == out { x } else { conv_plain(x, "skip", out, 1)? };
         y.add(skip)
     })

@@ -1,46 +1,327 @@
-//! Batch normalisation over all axes but the channels (Ioffe and Szegedy 2015, algorithm 1).
+//! Batch normalisation over all axes but the channels (Ioffe and Szegedy 2015, algorithm 1), with its ReLU.
 
-use crate::error::Result;
+use super::{Cost, Operator, VjpCall, expect_f32, operands};
+use crate::error::{Mismatch, Result};
+use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
+use crate::shader;
+use crate::shape::{Shape, TensorType};
+
+/// A shader for one channel a thread, and for four.
+macro_rules! by_width {
+    ($file:literal) => {
+        [
+            shader!($file, with "common/index.wgsl", with "common/f32x1.wgsl"),
+            shader!($file, with "common/index.wgsl", with "common/f32x4.wgsl"),
+        ]
+    };
+}
+
+const STATS_PARTIAL: [Shader; 2] = by_width!("norm/batch_stats_partial.wgsl");
+const STATS: [Shader; 2] = by_width!("norm/batch_stats.wgsl");
+const NORMALIZE: [Shader; 2] = by_width!("norm/batch_norm.wgsl");
+const SUMS_PARTIAL: [Shader; 2] = by_width!("norm/batch_norm_sums_partial.wgsl");
+const GRADIENT: [Shader; 2] = by_width!("norm/batch_norm_grad.wgsl");
+const SUM: Shader = shader!("reduce/sum.wgsl", with "common/index.wgsl");
+const FOLLOW: Shader = shader!("norm/follow.wgsl", with "common/index.wgsl");
+
+/// Rows a thread walks where it writes as many.
+const ROWS_PER_BLOCK: usize = 16;
+/// Threads a reduction over rows is split over, at least, where there are rows enough.
+const REDUCTION_THREADS: usize = 256;
+
+/// How a rows × channels tensor is cut up among threads.
+#[derive(Debug, Clone, Copy)]
+struct Blocks {
+    /// 1 if a thread takes four channels at once, else 0: indexes the shader pairs.
+    wide: usize,
+    rows: usize,
+    /// Channels, in units of what a thread takes.
+    channels: usize,
+    rows_per_block: usize,
+    count: usize,
+}
+
+impl Blocks {
+    fn new(shape: &Shape, rows_per_block: usize) -> Self {
+        let (rows, c) = (shape.rows(), shape.channels());
+        let wide = usize::from(c % 4 == 0);
+        let channels = if wide == 1 { c / 4 } else { c };
+        Blocks { wide, rows, channels, rows_per_block, count: rows.div_ceil(rows_per_block) }
+    }
+
+    /// For a sum over rows: blocks enough to keep threads busy, long enough to be worth a partial sum.
+    fn for_reduction(shape: &Shape) -> Self {
+        let one = Self::new(shape, 1);
+        let blocks = (REDUCTION_THREADS / one.channels).clamp(1, one.rows.div_ceil(ROWS_PER_BLOCK));
+        Self::new(shape, one.rows.div_ceil(blocks))
+    }
+
+    fn threads(&self) -> usize {
+        self.count * self.channels
+    }
+}
+
+macro_rules! dispatch_blocks {
+    ($lowering:expr, $shaders:expr, $blocks:expr) => {{
+        let lanes = $lowering.target().lanes();
+        let dispatch = $lowering.dispatch(&$shaders[$blocks.wide]).define("WG", lanes);
+        let dispatch = dispatch.param("rows", $blocks.rows).param("channels", $blocks.channels);
+        dispatch.param("rows_per_block", $blocks.rows_per_block).param("blocks", $blocks.count)
+    }};
+}
+
+fn expect_pair(operand: &'static str, ty: &TensorType, channels: usize) -> Result<(), Mismatch> {
+    expect_f32(operand, ty)?;
+    match ty.shape == Shape::from([2, channels]) {
+        true => Ok(()),
+        false => Err(Mismatch::new(operand, Shape::from([2, channels]), ty)),
+    }
+}
+
+fn expect_rows(x: &TensorType) -> Result<(), Mismatch> {
+    expect_f32("x", x)?;
+    match x.shape.rank() >= 2 && x.shape.numel() > 0 {
+        true => Ok(()),
+        false => Err(Mismatch::new("x", "at least 2 axes and none of extent 0", x)),
+    }
+}
+
+/// Mean and biased variance of each channel: `[2, C]`. Not differentiated: [`Normalize`] accounts for them.
+#[derive(Debug, Clone, Copy)]
+struct Statistics;
+
+impl Operator for Statistics {
+    fn name(&self) -> &'static str {
+        "batch_stats"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        let [x] = operands(inputs)?;
+        expect_rows(x)?;
+        Ok(TensorType::f32([2, x.shape.channels()]))
+    }
+
+    fn differentiable(&self) -> bool {
+        false
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![None])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let (x, stats) = (lowering.input(0), lowering.output());
+        let blocks = Blocks::for_reduction(&x.ty.shape);
+        let partial = lowering.scratch(2 * blocks.count * x.ty.shape.channels());
+        let dispatch = dispatch_blocks!(lowering, STATS_PARTIAL, blocks).bind("x", x.buffer);
+        dispatch.bind("partial", partial).threads(blocks.threads())?;
+        let dispatch = dispatch_blocks!(lowering, STATS, blocks).bind("partial", partial);
+        dispatch.bind("stats", stats).threads(blocks.channels)
+    }
+
+    fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
+        Cost { flops: 4 * inputs[0].shape.numel() as u64, bytes: inputs[0].bytes() + output.bytes() }
+    }
+}
+
+/// Operands x, statistics `[2, C]` and affine `[2, C]`. With `train` the statistics are x's own, and the gradient with
+/// respect to x goes through them too.
+#[derive(Debug, Clone, Copy)]
+struct Normalize {
+    eps: f32,
+    relu: bool,
+    train: bool,
+}
+
+impl Operator for Normalize {
+    fn name(&self) -> &'static str {
+        "batch_norm"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        let [x, stats, affine] = operands(inputs)?;
+        expect_rows(x)?;
+        expect_pair("statistics", stats, x.shape.channels())?;
+        expect_pair("affine", affine, x.shape.channels())?;
+        if !(self.eps.is_finite() && self.eps > 0.0) {
+            return Err(Mismatch::new("eps", "a positive number", self.eps));
+        }
+        Ok(x.clone())
+    }
+
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        let (x, stats, affine) = (call.inputs[0], call.inputs[1], call.inputs[2]);
+        let (gy, r) = (call.cotangent, x.recorder());
+        let sums = r.apply(Sums(*self), &[gy, x, stats, affine])?;
+        let gx = call.grad(0, || r.apply(InputGradient(*self), &[gy, x, stats, affine, sums]))?;
+        Ok(vec![gx, None, call.grad(2, || Ok(sums))?])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let [x, stats, affine] = [0, 1, 2].map(|i| lowering.input(i).buffer);
+        let y = lowering.output();
+        let blocks = Blocks::new(&lowering.output_ty().shape, ROWS_PER_BLOCK);
+        let dispatch = dispatch_blocks!(lowering, NORMALIZE, blocks).define("RELU", self.relu).param("eps", self.eps);
+        let dispatch = dispatch.bind("x", x).bind("stats", stats).bind("affine", affine).bind("y", y);
+        dispatch.threads(blocks.threads())
+    }
+
+    fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
+        Cost { flops: 3 * output.shape.numel() as u64, bytes: inputs[0].bytes() + output.bytes() }
+    }
+}
+
+/// `Σ g·x̂` and `Σ g` over rows, `[2, C]`: the gradient of the affine pair, and what the input's gradient needs.
+/// Operands gy, x, statistics, affine.
+#[derive(Debug, Clone, Copy)]
+struct Sums(Normalize);
+
+impl Operator for Sums {
+    fn name(&self) -> &'static str {
+        "batch_norm_sums"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        let [_, _, _, affine] = operands(inputs)?;
+        Ok(affine.clone())
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![None; 4])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let [gy, x, stats, affine] = [0, 1, 2, 3].map(|i| lowering.input(i).buffer);
+        let shape = lowering.input_ty(1).shape.clone();
+        let blocks = Blocks::for_reduction(&shape);
+        let pair = 2 * shape.channels();
+        let sums = lowering.output();
+        let partial = if blocks.count == 1 { sums } else { lowering.scratch(pair * blocks.count) };
+        let dispatch = dispatch_blocks!(lowering, SUMS_PARTIAL, blocks).define("RELU", self.0.relu);
+        let dispatch = dispatch.param("eps", self.0.eps).bind("gy", gy).bind("x", x).bind("stats", stats);
+        dispatch.bind("affine", affine).bind("partial", partial).threads(blocks.threads())?;
+        if blocks.count == 1 {
+            return Ok(());
+        }
+        sum_blocks(lowering, partial, sums, blocks.count, pair)
+    }
+
+    fn cost(&self, inputs: &[&TensorType], _: &TensorType) -> Cost {
+        Cost { flops: 6 * inputs[1].shape.numel() as u64, bytes: 2 * inputs[1].bytes() }
+    }
+}
+
+/// y = the sum over blocks of partial, blocks × pair.
+fn sum_blocks(lowering: &mut Lowering<'_>, partial: BufferRef, y: BufferRef, blocks: usize, pair: usize) -> Result<()> {
+    let lanes = lowering.target().lanes();
+    let dispatch = lowering.dispatch(&SUM).define("WG", lanes).bind("x", partial).bind("y", y);
+    let dispatch = dispatch.param("outer", 1usize).param("length", blocks).param("inner", pair);
+    dispatch.param("chunks", 1usize).param("chunk", blocks).param("scale", 1.0).threads(pair)
+}
+
+/// Operands gy, x, statistics, affine, sums.
+#[derive(Debug, Clone, Copy)]
+struct InputGradient(Normalize);
+
+impl Operator for InputGradient {
+    fn name(&self) -> &'static str {
+        "batch_norm_grad"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        let [_, x, _, _, _] = operands(inputs)?;
+        Ok(x.clone())
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![None; 5])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let [gy, x, stats, affine, sums] = [0, 1, 2, 3, 4].map(|i| lowering.input(i).buffer);
+        let gx = lowering.output();
+        let blocks = Blocks::new(&lowering.output_ty().shape, ROWS_PER_BLOCK);
+        let dispatch = dispatch_blocks!(lowering, GRADIENT, blocks).param("eps", self.0.eps);
+        let dispatch = dispatch.define("RELU", self.0.relu).define("TRAIN", self.0.train);
+        let dispatch = dispatch.bind("gy", gy).bind("x", x).bind("stats", stats).bind("affine", affine);
+        dispatch.bind("sums", sums).bind("gx", gx).threads(blocks.threads())
+    }
+
+    fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {
+        Cost { flops: 7 * output.shape.numel() as u64, bytes: 3 * output.bytes() }
+    }
+}
+
+/// `state = keep·state + (1 − keep)·value`, in place.
+#[derive(Debug, Clone, Copy)]
+struct Follow {
+    keep: f32,
+}
+
+impl Operator for Follow {
+    fn name(&self) -> &'static str {
+        "follow"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        let [state, value] = operands(inputs)?;
+        expect_f32("state", state)?;
+        if state != value {
+            return Err(Mismatch::new("value", state, value));
+        }
+        if !(0.0..=1.0).contains(&self.keep) {
+            return Err(Mismatch::new("keep", "a number from 0 to 1", self.keep));
+        }
+        Ok(state.clone())
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![None, None])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let (value, state, guard) = (lowering.input(1).buffer, lowering.output(), lowering.guard());
+        let (quads, lanes) = (lowering.output_ty().shape.numel().div_ceil(4), lowering.target().lanes());
+        let dispatch = lowering.dispatch(&FOLLOW).define("WG", lanes).bind("value", value).bind("guard", guard);
+        dispatch.bind("state", state).param("quads", quads).param("keep", self.keep).threads(quads)
+    }
+
+    fn mutates(&self) -> &'static [usize] {
+        &[0]
+    }
+}
 
 /// What batch normalisation of a batch gives.
 #[derive(Debug, Clone, Copy)]
 pub struct Normalized<'r> {
     /// The normalised, scaled and shifted tensor.
     pub y: Var<'r>,
-    /// The batch's mean of each channel, `[C]`.
-    pub mean: Var<'r>,
-    /// The batch's (biased) variance of each channel, `[C]`.
-    pub variance: Var<'r>,
+    /// The batch's mean and biased variance of each channel, `[2, C]`; not differentiated.
+    pub statistics: Var<'r>,
 }
 
 impl<'r> Var<'r> {
-    /// Normalises each channel by the batch's own mean and variance, scales by `gamma` and shifts by `beta` (both
-    /// `[C]`), then ReLU if asked.
+    /// Normalises each channel by the batch's own mean and variance, then scales and shifts it by the rows of `affine`
+    /// (`[2, C]`), then ReLU if asked. `eps` is added to the variance.
     #[track_caller]
-    pub fn batch_norm_train(self, gamma: Var<'r>, beta: Var<'r>, eps: f32, relu: bool) -> Result<Normalized<'r>> {
-        let shape = self.shape();
-        let axes: Vec<usize> = (0..shape.rank() - 1).collect();
-        let mean = self.mean(&axes)?;
-        let centred = self.sub(mean)?;
-        let variance = centred.square()?.mean(&axes)?;
-        let y = centred.div(variance.offset(eps)?.sqrt()?)?.mul(gamma)?.add(beta)?;
-        let y = if relu { y.relu()? } else { y };
-        let channels = [shape.channels()];
-        Ok(Normalized { y, mean: mean.reshape(channels)?, variance: variance.reshape(channels)? })
+    pub fn batch_norm_train(self, affine: Var<'r>, eps: f32, relu: bool) -> Result<Normalized<'r>> {
+        let statistics = self.recorder().apply(Statistics, &[self])?;
+        let y = self.recorder().apply(Normalize { eps, relu, train: true }, &[self, statistics, affine])?;
+        Ok(Normalized { y, statistics })
     }
 
-    /// Normalises each channel by given statistics (`[C]` each), scales and shifts, then ReLU if asked.
+    /// Normalises each channel by given means and variances (the rows of `statistics`, `[2, C]`), then scales and shifts
+    /// it by the rows of `affine`, then ReLU if asked.
     #[track_caller]
-    pub fn batch_norm_infer(
-        self,
-        gamma: Var<'r>,
-        beta: Var<'r>,
-        [mean, variance]: [Var<'r>; 2],
-        eps: f32,
-        relu: bool,
-    ) -> Result<Var<'r>> {
-        let y = self.sub(mean)?.div(variance.offset(eps)?.sqrt()?)?.mul(gamma)?.add(beta)?;
-        if relu { y.relu() } else { Ok(y) }
+    pub fn batch_norm_infer(self, affine: Var<'r>, statistics: Var<'r>, eps: f32, relu: bool) -> Result<Var<'r>> {
+        self.recorder().apply(Normalize { eps, relu, train: false }, &[self, statistics, affine])
+    }
+
+    /// Records that this named state becomes `keep·state + (1 − keep)·value` at the end of every run: an exponential
+    /// moving average.
+    #[track_caller]
+    pub fn follow(self, value: Var<'r>, keep: f32) -> Result<Var<'r>> {
+        self.recorder().apply(Follow { keep }, &[self, value])
     }
 }

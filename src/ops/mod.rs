@@ -40,6 +40,11 @@ pub trait Operator: fmt::Debug + Send + Sync {
     /// The type of the result, or which operand does not fit.
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch>;
 
+    /// Whether gradients flow through it at all. Operands of one that says no count as constant.
+    fn differentiable(&self) -> bool {
+        true
+    }
+
     /// Records the gradient with respect to each input: `None` where it is not wanted or does not exist.
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>>;
 

@@ -268,6 +268,11 @@ impl Trainer {
         Ok(())
     }
 
+    /// Times every dispatch of the present stage's step on whatever its inputs hold.
+    pub fn profile(&mut self) -> Result<Vec<crate::gpu::StepTime>> {
+        self.stage.executable.profile()
+    }
+
     /// Writes the checkpoint.
     pub fn save(&self) -> Result<PathBuf> {
         let path = checkpoint_path(&self.out);
