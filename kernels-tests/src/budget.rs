@@ -69,7 +69,7 @@ pub const BUDGETS: &[Budget] = &[
     row("linear", 4.0, 64.0, 64.0, "sums over the inner extent, which cancel"),
     row("batch_norm_train", 16.0, 32.0, 512.0, "two means, a root, a division; the gradient subtracts its own means"),
     row("batch_norm_infer", 8.0, 16.0, 64.0, "a difference, a root, a division"),
-    row("batch_norm_statistics", 16.0, 16.0, 0.0, "two chained means"),
+    row("batch_norm_statistics", 16.0, 16.0, 0.0, "sums of differences within blocks, combined"),
     row("gaussian_heatmaps", 2048.0, 4.0, 0.0, "the exponent reaches -60: its own rounding, times 60"),
 ];
 

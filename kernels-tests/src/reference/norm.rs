@@ -2,32 +2,27 @@
 
 use super::Tensor;
 
-/// Mean and (biased) variance of every channel.
-pub fn statistics(x: &Tensor) -> (Tensor, Tensor) {
+/// Mean and (biased) variance of every channel, as two rows.
+pub fn statistics(x: &Tensor) -> Tensor {
     let channels = *x.dims.last().expect("an axis");
     let rows = x.data.len() / channels;
     let column = |c: usize| (0..rows).map(move |r| x.data[r * channels + c]);
-    let mean: Vec<f64> = (0..channels).map(|c| column(c).sum::<f64>() / rows as f64).collect();
-    let variance = |c: usize| column(c).map(|v| (v - mean[c]).powi(2)).sum::<f64>() / rows as f64;
-    let variance = (0..channels).map(variance).collect();
-    (Tensor { dims: vec![channels], data: mean.clone() }, Tensor { dims: vec![channels], data: variance })
+    let mut data: Vec<f64> = (0..channels).map(|c| column(c).sum::<f64>() / rows as f64).collect();
+    for c in 0..channels {
+        data.push(column(c).map(|v| (v - data[c]).powi(2)).sum::<f64>() / rows as f64);
+    }
+    Tensor { dims: vec![2, channels], data }
 }
 
-/// `gamma · (x − mean) / √(variance + eps) + beta`, then ReLU if asked; statistics given, or the batch's own.
-pub fn batch_norm(
-    x: &Tensor,
-    gamma: &Tensor,
-    beta: &Tensor,
-    given: Option<[&Tensor; 2]>,
-    eps: f64,
-    relu: bool,
-) -> Tensor {
-    let own = statistics(x);
-    let [mean, variance] = given.unwrap_or([&own.0, &own.1]);
+/// `scale · (x − mean) / √(variance + eps) + shift`, then ReLU if asked; `affine` is scale and shift, `statistics` mean and
+/// variance, as two rows each.
+pub fn batch_norm(x: &Tensor, affine: &Tensor, statistics: &Tensor, eps: f64, relu: bool) -> Tensor {
     let channels = *x.dims.last().expect("an axis");
+    let (scale, shift) = affine.data.split_at(channels);
+    let (mean, variance) = statistics.data.split_at(channels);
     let normalised = x.data.iter().enumerate().map(|(i, v)| {
         let c = i % channels;
-        let y = gamma.data[c] * (v - mean.data[c]) / (variance.data[c] + eps).sqrt() + beta.data[c];
+        let y = scale[c] * (v - mean[c]) / (variance[c] + eps).sqrt() + shift[c];
         if relu { y.max(0.0) } else { y }
     });
     Tensor { dims: x.dims.clone(), data: normalised.collect() }
