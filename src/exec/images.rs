@@ -1,6 +1,6 @@
 //! Operands read through images. A software adapter loads from a storage buffer lane by lane, from an image a vector at
 //! a time: on Mesa 22's llvmpipe that is 25 times faster, and the copy into the image costs less than one pass over it.
-//! Where a kernel declares `texture_storage_2d<…, read>`, the bound buffer is copied to an image before the dispatch,
+//! Where a kernel declares `texture_storage_2d<…, read>`, as its arrays become on such an adapter, the bound buffer is copied to an image before the dispatch,
 //! once for all dispatches that soon read the same value.
 
 use std::collections::HashMap;
@@ -23,14 +23,51 @@ pub enum Texel {
     Vec4,
     /// One f32: `r32float`.
     Scalar,
+    /// Four u32: `rgba32uint`.
+    Vec4U32,
+    /// One u32: `r32uint`.
+    U32,
 }
 
 impl Texel {
     /// The size of a texel.
     pub fn bytes(self) -> u64 {
         match self {
-            Texel::Vec4 => 16,
-            Texel::Scalar => 4,
+            Texel::Vec4 | Texel::Vec4U32 => 16,
+            Texel::Scalar | Texel::U32 => 4,
+        }
+    }
+
+    /// The texel for array elements of a type.
+    pub(super) fn of(ty: &naga::TypeInner) -> Option<Texel> {
+        use naga::{Scalar, TypeInner, VectorSize};
+        match *ty {
+            TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::F32 } => Some(Texel::Vec4),
+            TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::U32 } => Some(Texel::Vec4U32),
+            TypeInner::Scalar(Scalar::F32) => Some(Texel::Scalar),
+            TypeInner::Scalar(Scalar::U32) => Some(Texel::U32),
+            _ => None,
+        }
+    }
+
+    /// The texel of an image format.
+    pub(super) fn of_format(format: naga::StorageFormat) -> Option<Texel> {
+        match format {
+            naga::StorageFormat::Rgba32Float => Some(Texel::Vec4),
+            naga::StorageFormat::R32Float => Some(Texel::Scalar),
+            naga::StorageFormat::Rgba32Uint => Some(Texel::Vec4U32),
+            naga::StorageFormat::R32Uint => Some(Texel::U32),
+            _ => None,
+        }
+    }
+
+    /// In WGSL: the format, the element's type, and what takes it from a loaded texel.
+    pub(super) fn wgsl(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Texel::Vec4 => ("rgba32float", "vec4<f32>", ""),
+            Texel::Scalar => ("r32float", "f32", ".x"),
+            Texel::Vec4U32 => ("rgba32uint", "vec4<u32>", ""),
+            Texel::U32 => ("r32uint", "u32", ".x"),
         }
     }
 }
@@ -110,7 +147,7 @@ impl ImagePlan {
 
         let mut plan = ImagePlan { copies: vec![Vec::new(); steps.len()], ..Default::default() };
         let mut image_of_content = vec![0; contents.len()];
-        for texel in [Texel::Vec4, Texel::Scalar] {
+        for texel in [Texel::Vec4, Texel::Scalar, Texel::Vec4U32, Texel::U32] {
             let members: Vec<usize> = (0..contents.len()).filter(|&c| contents[c].texel == texel).collect();
             let row = |c: &Content| c.texels.div_ceil(u64::from(IMAGE_WIDTH)).max(1);
             let temp = |&c: &usize| Temp { bytes: row(&contents[c]), first: contents[c].first, last: contents[c].last };

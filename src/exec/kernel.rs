@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use super::images::Texel;
+use super::texels::through_images;
 use crate::error::{Error, Result};
 
 /// WGSL text under `shaders/`: the files that are joined, in order. Make one with [`shader!`](crate::shader).
@@ -129,7 +130,9 @@ pub struct Kernel {
     pub shader: &'static str,
     /// The generated constants, and the parts that follow them as comments.
     pub prelude: String,
-    /// Prelude and text.
+    /// Prelude and text as written.
+    pub written: String,
+    /// What the driver gets: the text, possibly with arrays as images.
     pub source: String,
     /// The storage buffers and images, by binding index.
     pub bindings: Vec<Binding>,
@@ -147,9 +150,15 @@ pub struct Kernel {
 
 impl Kernel {
     /// Parses, validates and reflects `shader` with the given constants; remembered for the process.
-    /// Files of `parts` go between the constants and the shader's own.
-    pub fn new(shader: &Shader, defines: &[(&'static str, Define)], parts: &[Shader]) -> Result<Arc<Kernel>> {
-        type Cache = Mutex<HashMap<(&'static str, String), Arc<Kernel>>>;
+    /// Files of `parts` go between the constants and the shader's own. Up to `images` of its read-only arrays become
+    /// images.
+    pub fn new(
+        shader: &Shader,
+        defines: &[(&'static str, Define)],
+        parts: &[Shader],
+        images: usize,
+    ) -> Result<Arc<Kernel>> {
+        type Cache = Mutex<HashMap<(&'static str, String, usize), Arc<Kernel>>>;
         static CACHE: LazyLock<Cache> = LazyLock::new(Default::default);
         let mut prelude = String::new();
         for (name, value) in defines {
@@ -158,14 +167,14 @@ impl Kernel {
         for part in parts {
             prelude += &format!("// {}\n", part.name);
         }
-        let key = (shader.name, prelude.clone());
+        let key = (shader.name, prelude.clone(), images);
         if let Some(kernel) = CACHE.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
             // Two shaders from different crates may bear one path.
-            if kernel.source == source(&prelude, parts, shader) {
+            if kernel.written == source(&prelude, parts, shader) {
                 return Ok(kernel.clone());
             }
         }
-        let kernel = Arc::new(reflect(shader, prelude, parts)?);
+        let kernel = Arc::new(reflect(shader, prelude, parts, images)?);
         CACHE.lock().unwrap_or_else(|e| e.into_inner()).insert(key, kernel.clone());
         Ok(kernel)
     }
@@ -185,13 +194,26 @@ fn source(prelude: &str, parts: &[Shader], shader: &Shader) -> String {
     text
 }
 
-fn reflect(shader: &Shader, prelude: String, parts: &[Shader]) -> Result<Kernel> {
-    let source = source(&prelude, parts, shader);
-    let fail = |message: String| Error::Shader { shader: shader.name.to_string(), message };
-    let module = naga::front::wgsl::parse_str(&source).map_err(|e| fail(e.emit_to_string(&source)))?;
+fn parse(source: &str) -> Result<naga::Module, String> {
+    let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::default())
         .validate(&module)
-        .map_err(|e| fail(e.emit_to_string(&source)))?;
+        .map_err(|e| e.emit_to_string(source))?;
+    Ok(module)
+}
+
+fn reflect(shader: &Shader, prelude: String, parts: &[Shader], images: usize) -> Result<Kernel> {
+    let fail = |message: String| Error::Shader { shader: shader.name.to_string(), message };
+    let written = source(&prelude, parts, shader);
+    let mut source = written.clone();
+    let mut module = parse(&source).map_err(fail)?;
+    if images > 0 {
+        let rewritten = through_images(&source, &module, images);
+        match parse(&rewritten) {
+            Ok(parsed) => (source, module) = (rewritten, parsed),
+            Err(e) => log::debug!("{} stays with buffers: {e}", shader.name),
+        }
+    }
     let entry = module
         .entry_points
         .iter()
@@ -200,6 +222,7 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader]) -> Result<Kernel>
     let mut kernel = Kernel {
         shader: shader.name,
         prelude,
+        written,
         source: String::new(),
         bindings: Vec::new(),
         uniform: None,
@@ -221,21 +244,17 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader]) -> Result<Kernel>
                 kernel.bindings.push(Binding { name, index: at.binding, access, image: None });
             }
             (naga::AddressSpace::Handle, Some(at)) => {
-                use naga::{ImageClass, ImageDimension, StorageAccess, StorageFormat, TypeInner};
+                use naga::{ImageClass, ImageDimension, StorageAccess, TypeInner};
                 let image = match module.types[var.ty].inner {
                     TypeInner::Image {
                         dim: ImageDimension::D2,
                         arrayed: false,
                         class: ImageClass::Storage { format, access: StorageAccess::LOAD },
-                    } => match format {
-                        StorageFormat::Rgba32Float => Some(Texel::Vec4),
-                        StorageFormat::R32Float => Some(Texel::Scalar),
-                        _ => None,
-                    },
+                    } => Texel::of_format(format),
                     _ => None,
                 };
                 if image.is_none() {
-                    return Err(fail(format!("{name} is not a texture_storage_2d<rgba32float or r32float, read>")));
+                    return Err(fail(format!("{name} is not a 2D storage texture of four or one 32-bit words, read")));
                 }
                 kernel.bindings.push(Binding { name, index: at.binding, access: Access::Read, image });
             }

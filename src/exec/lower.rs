@@ -360,7 +360,7 @@ impl Dispatch<'_> {
     /// Emits the dispatch with at least `n` invocations along x. Past the adapter's limit the grid folds into y: such
     /// kernels take their index from `flat_index` of `common/index.wgsl`.
     pub fn threads(self, n: usize) -> Result<()> {
-        let kernel = Kernel::new(self.shader, &self.defines, &self.parts)?;
+        let kernel = self.kernel()?;
         let groups = n.div_ceil(kernel.workgroup_size[0] as usize).max(1);
         let max = self.build.target().max_groups as usize;
         let grid = if groups <= max { [groups, 1, 1] } else { [max, groups.div_ceil(max), 1] };
@@ -369,8 +369,12 @@ impl Dispatch<'_> {
 
     /// Emits the dispatch with this many workgroups.
     pub fn groups(self, groups: [usize; 3]) -> Result<()> {
-        let kernel = Kernel::new(self.shader, &self.defines, &self.parts)?;
+        let kernel = self.kernel()?;
         self.emit(kernel, groups)
+    }
+
+    fn kernel(&self) -> Result<Arc<Kernel>> {
+        Kernel::new(self.shader, &self.defines, &self.parts, self.build.target().images())
     }
 
     fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {

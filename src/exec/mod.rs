@@ -7,6 +7,7 @@ mod lower;
 mod plan;
 mod program;
 mod target;
+mod texels;
 
 pub use images::{IMAGE_WIDTH, Image, ImageCopy, ImagePlan, Texel};
 pub use kernel::{Access, Binding, Define, Kernel, Param, Scalar, Shader};

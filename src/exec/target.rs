@@ -42,6 +42,15 @@ impl Target {
         }
     }
 
+    /// How many of a kernel's read-only arrays become images: on a software adapter as many as every WebGPU device
+    /// allows.
+    pub fn images(&self) -> usize {
+        match self.class {
+            AdapterClass::Software => 4,
+            AdapterClass::Hardware => 0,
+        }
+    }
+
     /// A workgroup size for kernels whose invocations do not talk to each other: the SIMD width of a software
     /// adapter (8 lanes of f32 in AVX2), two subgroups of the widest hardware otherwise.
     pub fn lanes(&self) -> u32 {

@@ -20,6 +20,8 @@ pub(super) fn texture_format(texel: Texel) -> wgpu::TextureFormat {
     match texel {
         Texel::Vec4 => wgpu::TextureFormat::Rgba32Float,
         Texel::Scalar => wgpu::TextureFormat::R32Float,
+        Texel::Vec4U32 => wgpu::TextureFormat::Rgba32Uint,
+        Texel::U32 => wgpu::TextureFormat::R32Uint,
     }
 }
 

@@ -1,7 +1,7 @@
 //! 2D convolution of N×H×W×C images (strictly: cross-correlation, as networks use the word).
 
 use super::matmul::{Layout, Product, product};
-use super::operand::{Operands, Place, through_images};
+use super::operand::{Operands, Place};
 use super::reduce::column_sum;
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
@@ -129,15 +129,19 @@ impl Operator for Forward {
             let p = Product { layout: Layout::Plain, m, n, k, a: x.buffer, b: w.buffer, bias, relu: self.relu };
             return product(lowering, p);
         }
-        let images = through_images(lowering.target());
         let out = lowering.output();
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
         let (p, q) = (strip(e.ow), if vec4 { groups(e.co) } else { 1 });
         let dispatch = self.conv.describe(lowering, &FORWARD, &e, p, q).define("RELU", self.relu);
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x.buffer, e.ci, images).operand(Place::B, w.buffer, e.co, images);
+        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci).operand(
+            Place::B,
+            w.buffer,
+            e.kh * e.kw * e.ci,
+            e.co,
+        );
         let dispatch = match bias {
-            Some(bias) => dispatch.operand(Place::C, bias, e.co, images),
+            Some(bias) => dispatch.operand(Place::C, bias, 1, e.co),
             None => dispatch.no_operand(Place::C),
         };
         let lanes = e.co.div_ceil(4 * q) * e.ow.div_ceil(p) * e.oh * e.n;
@@ -183,7 +187,6 @@ impl Operator for InputGradient {
                 Product { layout: Layout::TransposedB, m, n, k, a: gy.buffer, b: w.buffer, bias: None, relu: false };
             return product(lowering, p);
         }
-        let images = through_images(lowering.target());
         let out = lowering.output();
         let stride = self.0.stride;
         let columns = e.w.div_ceil(stride);
@@ -191,7 +194,12 @@ impl Operator for InputGradient {
         let dispatch = self.0.describe(lowering, &INPUT_GRADIENT, &e, p, q);
         let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
         let dispatch = dispatch.define("K_STEP", stride / gcd(stride, self.0.dilation));
-        let dispatch = dispatch.operand(Place::A, gy.buffer, e.co, images).operand(Place::B, w.buffer, e.co, images);
+        let dispatch = dispatch.operand(Place::A, gy.buffer, e.n * e.oh * e.ow, e.co).operand(
+            Place::B,
+            w.buffer,
+            e.kh * e.kw * e.ci,
+            e.co,
+        );
         let lanes = e.ci.div_ceil(4 * q) * columns.div_ceil(p) * stride * e.h * e.n;
         dispatch.result(out, e.ci).threads(lanes)
     }
@@ -229,7 +237,6 @@ impl Operator for WeightGradient {
                 Product { layout: Layout::TransposedA, m, n, k, a: x.buffer, b: gy.buffer, bias: None, relu: false };
             return product(lowering, p);
         }
-        let images = through_images(lowering.target());
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
         let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
         let q = if vec4 && taps <= 3 { groups(e.co) } else { 1 };
@@ -244,7 +251,12 @@ impl Operator for WeightGradient {
         let dispatch = self.0.describe_split(lowering, &WEIGHT_GRADIENT, &e, p, q, rows_per_split);
         let dispatch = dispatch.define("TAPS", taps).define("QI", qi).define("OW_TAIL", !e.ow.is_multiple_of(p));
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x.buffer, e.ci, images).operand(Place::B, gy.buffer, e.co, images);
+        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci).operand(
+            Place::B,
+            gy.buffer,
+            e.n * e.oh * e.ow,
+            e.co,
+        );
         dispatch.result(to, e.co).threads(tiles * splits)?;
         if splits > 1 {
             let out = lowering.output();

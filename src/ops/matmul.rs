@@ -1,7 +1,7 @@
 //! Matrix products of tensors seen as rows × channels: linear layers, 1×1 convolutions and their gradients.
 
 use super::conv2d::splits;
-use super::operand::{Operands, Place, through_images};
+use super::operand::{Operands, Place};
 use super::reduce::column_sum;
 use super::{Cost, Operator, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
@@ -44,7 +44,6 @@ pub(super) struct Product {
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
     let Product { layout, m, n, k, a, b, bias, relu } = product;
     let (lanes, class) = (lowering.target().lanes(), lowering.target().class);
-    let images = through_images(lowering.target());
     let q = if n.is_multiple_of(8) { 2 } else { 1 };
     if layout == Layout::TransposedA {
         let qm = if m.is_multiple_of(8) { 2 } else { 1 };
@@ -54,7 +53,7 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
         let to = if parts == 1 { lowering.output() } else { lowering.scratch(parts * m * n) };
         let dispatch = lowering.dispatch(&TRANSPOSED_A).define("WG", lanes).define("Q", q).define("QM", qm);
         let dispatch = dispatch.define("UNROLL", k_per_split.min(4)).define("M_LOADS", m.min(4));
-        let dispatch = dispatch.operand(Place::A, a, m, images).operand(Place::B, b, n, images).result(to, n);
+        let dispatch = dispatch.operand(Place::A, a, k, m).operand(Place::B, b, k, n).result(to, n);
         let dispatch = dispatch.param("m", m).param("n", n).param("k", k).param("k_per_split", k_per_split);
         dispatch.threads(tiles * parts)?;
         if parts > 1 {
@@ -63,17 +62,17 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
         }
         return Ok(());
     }
-    let (shader, b_row) = match layout {
-        Layout::TransposedB => (&TRANSPOSED_B, k),
-        _ => (&PLAIN, n),
+    let (shader, b_rows, b_row) = match layout {
+        Layout::TransposedB => (&TRANSPOSED_B, n, k),
+        _ => (&PLAIN, k, n),
     };
     let p = m.min(8);
     let out = lowering.output();
     let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q).define("RELU", relu);
     let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
-    let dispatch = dispatch.operand(Place::A, a, k, images).operand(Place::B, b, b_row, images).result(out, n);
+    let dispatch = dispatch.operand(Place::A, a, m, k).operand(Place::B, b, b_rows, b_row).result(out, n);
     let dispatch = match bias {
-        Some(bias) => dispatch.operand(Place::C, bias, n, images),
+        Some(bias) => dispatch.operand(Place::C, bias, 1, n),
         None => dispatch.no_operand(Place::C),
     };
     dispatch.param("m", m).param("n", n).param("k", k).threads(m.div_ceil(p) * n.div_ceil(4 * q))

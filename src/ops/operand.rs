@@ -1,7 +1,7 @@
 //! How tiled kernels get at their operands: by files under `shaders/access` that declare operands a to d and the result
-//! y, through buffers or images, with rows of whole groups of four elements or not.
+//! y, with rows of whole groups of four elements or not.
 
-use crate::exec::{AdapterClass, BufferRef, Dispatch, Shader, Target};
+use crate::exec::{BufferRef, Dispatch, Shader};
 use crate::shader;
 
 /// An operand's place in a tiled kernel.
@@ -18,37 +18,29 @@ impl Place {
         ["a", "b", "c", "d"][self as usize]
     }
 
-    fn access(self, image: bool, vec4: bool) -> Shader {
+    /// The file that declares it, and the constant that holds its length if rows are odd.
+    fn access(self, vec4: bool) -> (Shader, &'static str) {
         macro_rules! files {
-            ($name:literal) => {
-                [
-                    shader!(concat!("access/", $name, "_buffer_scalar.wgsl")),
-                    shader!(concat!("access/", $name, "_buffer_vec4.wgsl")),
-                    shader!(concat!("access/", $name, "_image_scalar.wgsl")),
-                    shader!(concat!("access/", $name, "_image_vec4.wgsl")),
-                ]
+            ($name:literal, $end:literal) => {
+                match vec4 {
+                    true => (shader!(concat!("access/", $name, "_vec4.wgsl")), $end),
+                    false => (shader!(concat!("access/", $name, "_scalar.wgsl")), $end),
+                }
             };
         }
-        let files = match self {
-            Place::A => files!("a"),
-            Place::B => files!("b"),
-            Place::C => files!("c"),
-            Place::D => files!("d"),
-        };
-        files[2 * usize::from(image) + usize::from(vec4)]
+        match self {
+            Place::A => files!("a", "A_LEN"),
+            Place::B => files!("b", "B_LEN"),
+            Place::C => files!("c", "C_LEN"),
+            Place::D => files!("d", "D_LEN"),
+        }
     }
-}
-
-/// Whether operands are read through images: the software adapter's buffer loads are too slow (see
-/// [`ImagePlan`](crate::exec::ImagePlan)).
-pub(super) fn through_images(target: &Target) -> bool {
-    target.class == AdapterClass::Software
 }
 
 /// Operands and result of a tiled kernel.
 pub(super) trait Operands: Sized {
-    /// Binds an operand of rows of `row` elements.
-    fn operand(self, place: Place, buffer: BufferRef, row: usize, images: bool) -> Self;
+    /// Binds an operand of `rows` rows of `row` elements.
+    fn operand(self, place: Place, buffer: BufferRef, rows: usize, row: usize) -> Self;
 
     /// Leaves an operand out: zeros.
     fn no_operand(self, place: Place) -> Self;
@@ -58,8 +50,11 @@ pub(super) trait Operands: Sized {
 }
 
 impl Operands for Dispatch<'_> {
-    fn operand(self, place: Place, buffer: BufferRef, row: usize, images: bool) -> Self {
-        self.include(place.access(images, row.is_multiple_of(4))).bind(place.name(), buffer)
+    fn operand(self, place: Place, buffer: BufferRef, rows: usize, row: usize) -> Self {
+        let vec4 = row.is_multiple_of(4);
+        let (file, end) = place.access(vec4);
+        let dispatch = if vec4 { self } else { self.define(end, rows * row) };
+        dispatch.include(file).bind(place.name(), buffer)
     }
 
     fn no_operand(self, place: Place) -> Self {

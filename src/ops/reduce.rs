@@ -1,7 +1,7 @@
 //! Sums and means over axes, in a fixed order and in chunks, so that results repeat bit for bit and rounding grows with
 //! the logarithm of the length.
 
-use super::operand::{Operands, Place, through_images};
+use super::operand::{Operands, Place};
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
@@ -21,9 +21,9 @@ pub(super) fn column_sum(
     rows: usize,
     columns: usize,
 ) -> Result<()> {
-    let (lanes, images) = (lowering.target().lanes(), through_images(lowering.target()));
+    let lanes = lowering.target().lanes();
     let dispatch = lowering.dispatch(&COLUMN_SUM).define("WG", lanes);
-    let dispatch = dispatch.operand(Place::A, from, columns, images).result(to, columns);
+    let dispatch = dispatch.operand(Place::A, from, rows, columns).result(to, columns);
     let dispatch = dispatch.param("rows", rows).param("columns", columns).param("rows_per_split", rows);
     dispatch.threads(columns.div_ceil(4))
 }

@@ -1,5 +1,0 @@
-// The second operand, copied to an image of 4096 texels a row; `e` is a multiple of 4.
-@group(0) @binding(2) var b: texture_storage_2d<rgba32float, read>;
-fn b4(e: u32) -> vec4<f32> {
-    return textureLoad(b, vec2(e >> 2u & 4095u, e >> 14u));
-}

@@ -1,5 +1,0 @@
-// The third operand, copied to an image of 4096 texels a row; `e` is a multiple of 4.
-@group(0) @binding(3) var c: texture_storage_2d<rgba32float, read>;
-fn c4(e: u32) -> vec4<f32> {
-    return textureLoad(c, vec2(e >> 2u & 4095u, e >> 14u));
-}

@@ -1,5 +1,0 @@
-// The fourth operand, copied to an image of 4096 texels a row; `e` is a multiple of 4.
-@group(0) @binding(4) var d: texture_storage_2d<rgba32float, read>;
-fn d4(e: u32) -> vec4<f32> {
-    return textureLoad(d, vec2(e >> 2u & 4095u, e >> 14u));
-}
