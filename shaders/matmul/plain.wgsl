@@ -22,27 +22,14 @@ fn main(
     let last = (params.n - 1u) / 4u * 4u;
 
     for (var k = 0u; k < params.k; k += 4u) {
-        var b: array<vec4<f32>, 4u * Q>;
         for (var q = 0u; q < Q; q++) {
             for (var j = 0u; j < 4u; j++) {
-                b[4u * q + j] = b_row(k + j, min(column + 4u * q, last));
+                bs[4u * q + j] = b_row(k + j, min(column + 4u * q, last));
             }
         }
-        for (var p = 0u; p < P; p++) {
-            let a = a_row(row + p, k);
-            for (var q = 0u; q < Q; q++) {
-                var sum = acc[p * Q + q] + a.x * b[4u * q];
-                if (K_LOADS > 1u) {
-                    sum += a.y * b[4u * q + 1u];
-                }
-                if (K_LOADS > 2u) {
-                    sum += a.z * b[4u * q + 2u];
-                }
-                if (K_LOADS > 3u) {
-                    sum += a.w * b[4u * q + 3u];
-                }
-                acc[p * Q + q] = sum;
-            }
+        multiply(0u, row, k);
+        if (P > 4u) {
+            multiply(4u, row, k);
         }
     }
     write_tile(row, column, last);

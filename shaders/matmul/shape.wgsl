@@ -10,6 +10,8 @@ struct Params {
 
 // One accumulator for each of a lane's rows and groups.
 var<private> acc: array<vec4<f32>, P * Q>;
+// Four inner indices of each group of columns.
+var<private> bs: array<vec4<f32>, 4u * Q>;
 
 fn ceil_div(a: u32, b: u32) -> u32 {
     return (a + b - 1u) / b;
@@ -22,11 +24,32 @@ fn first_of_four(v: vec4<f32>, count: u32) -> vec4<f32> {
 
 // Four elements of row `row` of a, from inner index `k` on.
 fn a_row(row: u32, k: u32) -> vec4<f32> {
-    let a = a4(min(row, params.m - 1u) * params.k + k);
+    let v = a4(min(row, params.m - 1u) * params.k + k);
     if (K_TAIL) {
-        return first_of_four(a, params.k - k);
+        return first_of_four(v, params.k - k);
     }
-    return a;
+    return v;
+}
+
+// Adds, to the accumulators of four rows from `first` on, their four elements from `k` on times `bs`. Four at a time,
+// since compilers unroll short loops only.
+fn multiply(first: u32, row: u32, k: u32) {
+    for (var p = first; p < min(first + 4u, P); p++) {
+        let a = a_row(row + p, k);
+        for (var q = 0u; q < Q; q++) {
+            var sum = acc[p * Q + q] + a.x * bs[4u * q];
+            if (K_LOADS > 1u) {
+                sum += a.y * bs[4u * q + 1u];
+            }
+            if (K_LOADS > 2u) {
+                sum += a.z * bs[4u * q + 2u];
+            }
+            if (K_LOADS > 3u) {
+                sum += a.w * bs[4u * q + 3u];
+            }
+            acc[p * Q + q] = sum;
+        }
+    }
 }
 
 // Writes a lane's tile: relu(acc + c), c a row of n or access/c_none. RELU from the prelude.

@@ -21,23 +21,23 @@ fn multiply(k: u32, end: u32, row: u32, column: u32) {
     let m_last = (params.m - 1u) / 4u * 4u;
     let n_last = (params.n - 1u) / 4u * 4u;
     let i = min(k, end - 1u);
-    var b: array<vec4<f32>, Q>;
+    var bs: array<vec4<f32>, Q>;
     for (var q = 0u; q < Q; q++) {
-        b[q] = select(vec4(0.0), b4(i * params.n + min(column + 4u * q, n_last)), ok);
+        bs[q] = select(vec4(0.0), b4(i * params.n + min(column + 4u * q, n_last)), ok);
     }
     for (var g = 0u; g < QM; g++) {
         let a = a4(i * params.m + min(row + 4u * g, m_last));
         for (var q = 0u; q < Q; q++) {
             let s = 4u * g * Q + q;
-            acc[s] += a.x * b[q];
+            acc[s] += a.x * bs[q];
             if (M_LOADS > 1u) {
-                acc[s + Q] += a.y * b[q];
+                acc[s + Q] += a.y * bs[q];
             }
             if (M_LOADS > 2u) {
-                acc[s + 2u * Q] += a.z * b[q];
+                acc[s + 2u * Q] += a.z * bs[q];
             }
             if (M_LOADS > 3u) {
-                acc[s + 3u * Q] += a.w * b[q];
+                acc[s + 3u * Q] += a.w * bs[q];
             }
         }
     }

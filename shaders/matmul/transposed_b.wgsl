@@ -2,11 +2,11 @@
 
 // Four inner elements of row `row` of b.
 fn b_row(row: u32, k: u32) -> vec4<f32> {
-    let b = b4(min(row, params.n - 1u) * params.k + k);
+    let v = b4(min(row, params.n - 1u) * params.k + k);
     if (K_TAIL) {
-        return first_of_four(b, params.k - k);
+        return first_of_four(v, params.k - k);
     }
-    return b;
+    return v;
 }
 
 @compute @workgroup_size(WG)
@@ -23,7 +23,6 @@ fn main(
 
     for (var k = 0u; k < params.k; k += 4u) {
         // Four columns of bᵀ a group, turned so that each vector holds one inner index.
-        var b: array<vec4<f32>, 4u * Q>;
         for (var q = 0u; q < Q; q++) {
             let t = transpose(mat4x4(
                 b_row(column + 4u * q, k),
@@ -32,24 +31,12 @@ fn main(
                 b_row(column + 4u * q + 3u, k),
             ));
             for (var j = 0u; j < 4u; j++) {
-                b[4u * q + j] = t[j];
+                bs[4u * q + j] = t[j];
             }
         }
-        for (var p = 0u; p < P; p++) {
-            let a = a_row(row + p, k);
-            for (var q = 0u; q < Q; q++) {
-                var sum = acc[p * Q + q] + a.x * b[4u * q];
-                if (K_LOADS > 1u) {
-                    sum += a.y * b[4u * q + 1u];
-                }
-                if (K_LOADS > 2u) {
-                    sum += a.z * b[4u * q + 2u];
-                }
-                if (K_LOADS > 3u) {
-                    sum += a.w * b[4u * q + 3u];
-                }
-                acc[p * Q + q] = sum;
-            }
+        multiply(0u, row, k);
+        if (P > 4u) {
+            multiply(4u, row, k);
         }
     }
     write_tile(row, column, last);
