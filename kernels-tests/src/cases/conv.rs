@@ -10,7 +10,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     // Image, kernel extents, output channels, stride, padding, dilation.
     // Drivers take long to compile these kernels, so a shape comes with one epilogue, and all three are met in turn.
-    let table: [([usize; 4], [usize; 2], usize, [usize; 3]); 15] = [
+    let table: [([usize; 4], [usize; 2], usize, [usize; 3]); 17] = [
         ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
         ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),
         ([2, 6, 7, 4], [3, 3], 8, [1, 1, 1]),
@@ -26,6 +26,8 @@ pub fn cases() -> Vec<Case> {
         ([1, 9, 8, 4], [3, 3], 4, [1, 2, 2]),
         ([1, 3, 17, 8], [3, 3], 36, [1, 1, 1]),
         ([3, 4, 4, 12], [4, 4], 8, [4, 0, 1]),
+        ([2, 13, 12, 16], [3, 3], 24, [1, 1, 1]),
+        ([1, 5, 17, 4], [1, 9], 4, [1, 4, 1]),
     ];
     for (row, (image, [kh, kw], co, attributes)) in table.into_iter().enumerate() {
         let [stride, padding, dilation] = attributes;
