@@ -1,0 +1,224 @@
+//! Who may use what, held by searching the sources. No device is needed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Code under `rooms` must not contain any of `words`.
+struct Rule {
+    rooms: &'static [&'static str],
+    /// Files the rule leaves out.
+    but: &'static [&'static str],
+    words: &'static [&'static str],
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule { rooms: &["src"], but: &["src/gpu/"], words: &["wgpu"], why: "gpu is the only room that names wgpu" },
+    Rule { rooms: &["src"], but: &["src/gpu/"], words: &["unsafe"], why: "unsafe code is in gpu alone" },
+    Rule {
+        rooms: &["src"],
+        but: &["src/bin/"],
+        words: &["println!", "eprintln!", "print!(", "dbg!", "todo!", "unimplemented!"],
+        why: "the library prints nothing and leaves nothing unfinished",
+    },
+    Rule {
+        rooms: &["src"],
+        but: &[],
+        words: &["@compute", "@group", "var<storage"],
+        why: "kernels are files under shaders, not text in Rust",
+    },
+    Rule {
+        rooms: &["src/ops"],
+        but: &[],
+        words: &["crate::gpu", "crate::nn", "crate::models", "crate::hand", "crate::data", "crate::train", "NodeId"],
+        why: "operators know shapes, recorders and kernels",
+    },
+    Rule {
+        rooms: &["src/graph"],
+        but: &[],
+        words: &["crate::gpu", "crate::exec", "crate::nn", "crate::models"],
+        why: "the graph knows the Operator trait and nothing behind it",
+    },
+    Rule {
+        rooms: &["src/exec"],
+        but: &[],
+        words: &["crate::gpu", "crate::nn", "crate::models", "vjp", "VjpCall", "cotangent", "backward"],
+        why: "lowering and planning know neither devices nor gradients",
+    },
+    Rule {
+        rooms: &["src/gpu"],
+        but: &[],
+        words: &["crate::ops", "crate::nn", "crate::models", "vjp", "Operator"],
+        why: "running a program takes its steps alone",
+    },
+    Rule {
+        rooms: &["src/nn", "src/models"],
+        but: &[],
+        words: &["crate::exec", "shader!", "Lowering", "impl Operator", "NodeId", "Kind::", "with_graph"],
+        why: "models call methods of Recorder and Var, never nodes or kernels",
+    },
+    Rule {
+        rooms: &["src/hand"],
+        but: &[],
+        words: &["crate::gpu", "crate::graph", "crate::ops", "crate::exec", "crate::nn", "crate::models"],
+        why: "the rigged hand stands on its own",
+    },
+    Rule {
+        rooms: &["kernels-tests/src/reference"],
+        but: &[],
+        words: &["knuckle", "crate::case", "crate::harness", "crate::compare", "extern crate"],
+        why: "references share no code with what they judge",
+    },
+];
+
+/// A file's path from the repository's root, and its code without comments.
+struct Source {
+    path: String,
+    code: Vec<String>,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_path_buf()
+}
+
+fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display())) {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == extension) {
+                let name = path.strip_prefix(root()).expect("inside").to_string_lossy().replace('\\', "/");
+                found.push((name, fs::read_to_string(&path).expect("readable text")));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    files(folder, "rs").into_iter().map(|(path, text)| Source { path, code: code(&text) }).collect()
+}
+
+/// The lines without comments (a `//` after a colon belongs to an address).
+fn code(text: &str) -> Vec<String> {
+    let line = |line: &str| {
+        let comment = line.match_indices("//").find(|(at, _)| !line[..*at].ends_with(':'));
+        comment.map_or(line, |(at, _)| &line[..at]).to_string()
+    };
+    text.lines().map(line).collect()
+}
+
+fn violations(rule: &Rule, sources: &[Source]) -> Vec<String> {
+    let inside = |s: &&Source| {
+        rule.rooms.iter().any(|room| s.path.starts_with(&format!("{room}/")))
+            && !rule.but.iter().any(|but| s.path.starts_with(but))
+    };
+    let mut found = Vec::new();
+    for source in sources.iter().filter(inside) {
+        for (i, line) in source.code.iter().enumerate() {
+            for word in rule.words.iter().filter(|word| contains(line, word)) {
+                found.push(format!("{}:{}: `{word}`: {}", source.path, i + 1, rule.why));
+            }
+        }
+    }
+    found
+}
+
+/// Whether `word` stands in `line` and is not the middle of a longer name (`unsafe` in `unsafe_code`).
+fn contains(line: &str, word: &str) -> bool {
+    let name = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let (before, after) = (line[..at].chars().next_back(), line[at + word.len()..].chars().next());
+        let bounded =
+            |edge: Option<char>, neighbour: Option<char>| !(edge.is_some_and(name) && neighbour.is_some_and(name));
+        bounded(word.chars().next(), before) && bounded(word.chars().next_back(), after)
+    })
+}
+
+#[test]
+fn every_room_keeps_to_its_own() {
+    let mut sources = sources("src");
+    sources.extend(self::sources("kernels-tests/src"));
+    for rule in RULES {
+        for room in rule.rooms {
+            let prefix = format!("{room}/");
+            assert!(
+                sources.iter().any(|s| s.path.starts_with(&prefix)),
+                "no sources in {room}: the rule checks nothing"
+            );
+        }
+    }
+    let found: Vec<String> = RULES.iter().flat_map(|rule| violations(rule, &sources)).collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_breach_is_found_where_it_counts_and_only_there() {
+    let text =
+        "//! wgpu in a comment\nuse wgpu::Device; // and here\nlet url = \"http://wgpu.rs\"; let my_wgpu_like = 1;";
+    let at = |path: &str| Source { path: path.into(), code: code(text) };
+    let rule = &RULES[0];
+    let found = violations(rule, &[at("src/ops/x.rs"), at("src/gpu/x.rs"), at("other/x.rs")]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("src/ops/x.rs:2:") && found[1].starts_with("src/ops/x.rs:3:"), "{found:?}");
+}
+
+#[test]
+fn backward_names_no_operator_but_addition() {
+    // Every operator is a method of Var defined in ops; backward may call one of them.
+    let methods: Vec<String> = sources("src/ops")
+        .iter()
+        .flat_map(|s| &s.code)
+        .filter_map(|line| line.trim().strip_prefix("pub fn ")?.split_once("(self").map(|(name, _)| name.to_string()))
+        .collect();
+    assert!(["add", "mul", "conv2d", "slice"].iter().all(|m| methods.iter().any(|n| n == m)), "{methods:?}");
+    let sources = sources("src/graph");
+    let backward = sources.iter().find(|s| s.path.ends_with("/backward.rs")).expect("backward.rs");
+    let calls: Vec<&String> =
+        methods.iter().filter(|m| backward.code.iter().any(|line| line.contains(&format!(".{m}(")))).collect();
+    assert_eq!(calls, ["add"]);
+    for source in &sources {
+        for line in source.code.iter().filter(|line| line.contains("crate::ops")) {
+            let allowed =
+                ["use crate::ops::Operator;", "use crate::ops::VjpCall;", "use crate::ops::{Operator, VjpCall};"];
+            assert!(allowed.contains(&line.trim()), "{}: {line}", source.path);
+        }
+    }
+}
+
+/// An operator is its file's own, or public; files of `ops` share helpers, not operators.
+#[test]
+fn operators_are_not_shared_between_files_of_ops() {
+    let mut operators = 0;
+    for source in sources("src/ops") {
+        let implemented = source.code.iter().filter_map(|line| line.strip_prefix("impl Operator for "));
+        for name in implemented.map(|rest| rest.trim_end_matches(" {").to_string()) {
+            operators += 1;
+            let shared = source
+                .code
+                .iter()
+                .any(|line| ["pub(super)", "pub(crate)"].iter().any(|v| line.contains(&format!("{v} struct {name}"))));
+            assert!(!shared, "{}: {name} is visible to other operators", source.path);
+        }
+    }
+    assert!(operators > 15, "only {operators} operators found");
+}
+
+#[test]
+fn every_shader_is_used_and_every_used_shader_exists() {
+    let code: String = sources("src").iter().flat_map(|s| &s.code).map(|line| format!("{line}\n")).collect();
+    let shaders = files("shaders", "wgsl");
+    assert!(shaders.len() > 20);
+    for (path, _) in &shaders {
+        let name = path.strip_prefix("shaders/").expect("under shaders");
+        let (_, file) = name.rsplit_once('/').expect("a family's folder");
+        // Access files are named by parts: "a" and "_buffer_vec4.wgsl".
+        let part = file.split_once('_').map_or(file, |(_, rest)| rest);
+        let used = code.contains(&format!("\"{name}\"")) || code.contains(&format!("_{part}\""));
+        assert!(used, "{path} is used by no operator");
+    }
+}

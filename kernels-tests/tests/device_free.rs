@@ -1,0 +1,192 @@
+//! Everything left of the device: lowering for adapters that are not there, and what `backward` records.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use kernels_tests::{budget, cases, harness};
+use knuckle::error::Result;
+use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
+use knuckle::ops::{Adam, Conv2d, RmsProp, SpmmMatrix};
+use knuckle::sparse::Csr;
+use knuckle::{Error, Recorder, Var};
+
+/// The least that a program may count on, with either class of kernels.
+fn least() -> [Target; 2] {
+    [AdapterClass::Hardware, AdapterClass::Software].map(|class| Target { class, ..Target::webgpu_defaults() })
+}
+
+fn lower(r: &Recorder, outputs: &[Var<'_>], effects: bool) -> Result<Program> {
+    let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+    let options = CompileOptions { effects, keep_values: false };
+    r.with_graph(|graph| compile(graph, &outputs, &Target::webgpu_defaults(), options))
+}
+
+/// The operators a program runs, forward and backward, in order.
+fn operators(program: &Program) -> Vec<(&'static str, bool)> {
+    program.nodes.iter().map(|n| (n.op, n.gradient)).collect()
+}
+
+#[test]
+fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel() {
+    let mut met = BTreeSet::new();
+    for target in least() {
+        for case in cases::all() {
+            let program = harness::lower(&case, &target).unwrap_or_else(|e| panic!("{}: {e}", case.name()));
+            met.extend(program.kernels.iter().map(|k| k.shader));
+            for node in &program.nodes {
+                let steps = program.steps.iter().filter(|s| s.node == node.id).count();
+                let moved = node.ty.bytes();
+                assert!(steps == 0 || node.cost.bytes >= moved, "{}: {} costs {:?}", case.name(), node.op, node.cost);
+            }
+        }
+    }
+    for (name, record) in [("rmsprop", true), ("adam", false)] {
+        let r = Recorder::training();
+        let loss = r.param("w", [3, 4]).square().and_then(|w| w.sum_all()).expect("a loss");
+        let gradients = loss.backward().expect("gradients");
+        let lr = r.scalar(0.1);
+        let step =
+            if record { r.step(&RmsProp::default(), &gradients, lr) } else { r.step(&Adam::default(), &gradients, lr) };
+        step.expect("a step");
+        met.extend(lower(&r, &[loss], true).unwrap_or_else(|e| panic!("{name}: {e}")).kernels.iter().map(|k| k.shader));
+    }
+    let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
+    for family in ["conv", "copy", "graph", "optim", "pointwise", "pool", "reduce"] {
+        for entry in fs::read_dir(shaders.join(family)).expect("a family's folder") {
+            let path = entry.expect("a file").path();
+            if !fs::read_to_string(&path).expect("text").contains("@compute") {
+                continue;
+            }
+            let name = format!("{family}/{}", path.file_name().expect("a name").to_string_lossy());
+            assert!(met.contains(name.as_str()), "no case runs {name}");
+        }
+    }
+}
+
+#[test]
+fn every_operator_has_a_budget_with_a_reason_and_every_budget_a_case() {
+    let used: BTreeSet<&str> = cases::all().iter().map(|c| c.op).collect();
+    let rows: BTreeSet<&str> = budget::BUDGETS.iter().map(|b| b.op).collect();
+    assert_eq!(used, rows);
+    assert_eq!(rows.len(), budget::BUDGETS.len(), "a row stands twice");
+    for row in budget::BUDGETS {
+        assert!(row.why.len() > 5, "{} gives no reason", row.op);
+    }
+    let names: Vec<String> = cases::all().iter().map(|c| c.name()).collect();
+    assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a case stands twice");
+}
+
+#[test]
+fn inference_runs_nothing_that_backward_recorded() -> Result<()> {
+    let r = Recorder::new();
+    let y = r.input("x", [2, 6, 6, 4]).conv2d(r.param("w", [3, 3, 4, 8]), Conv2d::default())?.relu()?;
+    let before = operators(&lower(&r, &[y], true)?);
+    let gradients = y.sum_all()?.backward()?;
+    assert_eq!(operators(&lower(&r, &[y], true)?), before);
+    assert!(gradients.of(r.param("w", [3, 3, 4, 8])).is_some());
+    Ok(())
+}
+
+#[test]
+fn only_wanted_gradients_are_recorded() -> Result<()> {
+    let r = Recorder::new();
+    let (x, w) = (r.input("x", [1, 6, 6, 4]), r.param("w", [3, 3, 4, 8]));
+    let loss = x.conv2d(w, Conv2d::default())?.sum_all()?;
+    let gradients = loss.backward()?;
+    assert!(gradients.of(x).is_none());
+    let program = lower(&r, &[gradients.of(w).expect("the weight's")], false)?;
+    let names: Vec<_> = operators(&program).into_iter().filter(|(_, gradient)| *gradient).map(|(op, _)| op).collect();
+    assert!(names.contains(&"conv2d_weight_grad"), "{names:?}");
+    let all = r.with_graph(|g| g.nodes.iter().filter_map(|n| n.operator().map(|op| op.name())).collect::<Vec<_>>());
+    assert!(!all.contains(&"conv2d_input_grad"), "{all:?}");
+    Ok(())
+}
+
+#[test]
+fn a_value_used_twice_gets_the_sum_of_its_gradients() -> Result<()> {
+    let r = Recorder::new();
+    let x = r.param("x", [3]);
+    let loss = x.exp()?.add(x.square()?)?.sum_all()?;
+    let gradient = loss.backward()?.of(x).expect("a gradient");
+    let program = lower(&r, &[gradient], false)?;
+    let adds = operators(&program).iter().filter(|n| **n == ("add", true)).count();
+    assert_eq!(adds, 1, "{}", program.dump());
+    Ok(())
+}
+
+#[test]
+fn gradients_are_attributed_to_the_line_they_differentiate() -> Result<()> {
+    let r = Recorder::new();
+    let x = r.param("x", [2, 4]);
+    let line = line!() + 1;
+    let y = x.sigmoid()?;
+    let loss = y.sum_all()?;
+    let gradient = loss.backward()?.of(x).expect("a gradient");
+    let site = r.with_graph(|g| g.node(gradient.id()).site);
+    assert_eq!((site.0.file(), site.0.line()), (file!(), line));
+    assert!(lower(&r, &[gradient], false)?.dump().contains(&site.to_string()));
+    Ok(())
+}
+
+#[test]
+fn reshaping_runs_no_kernel() -> Result<()> {
+    let r = Recorder::new();
+    let x = r.input("x", [2, 6]);
+    let y = x.reshape([3, 4])?.reshape([12])?;
+    assert_eq!(lower(&r, &[y], false)?.steps.len(), 0);
+    assert_eq!(lower(&r, &[r.concat(&[x], 0)?], false)?.steps.len(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_symmetric_matrix_is_on_the_device_once() -> Result<()> {
+    let constants = |triplets: &[(usize, usize, f32)]| -> Result<usize> {
+        let matrix = SpmmMatrix::new(Csr::from_triplets(3, 3, triplets).expect("inside"))?;
+        let r = Recorder::new();
+        let x = r.param("x", [1, 3, 4]);
+        let loss = x.spmm(&matrix)?.spmm(&matrix)?.square()?.sum_all()?;
+        let gradient = loss.backward()?.of(x).expect("a gradient");
+        let program = lower(&r, &[loss, gradient], false)?;
+        assert_eq!(operators(&program).iter().filter(|(op, _)| *op == "spmm").count(), 4);
+        Ok(program.constants.len())
+    };
+    let symmetric = constants(&[(0, 1, 2.0), (1, 0, 2.0), (2, 2, 1.0)])?;
+    let skew = constants(&[(0, 1, 2.0), (0, 2, 3.0), (1, 0, 4.0)])?;
+    assert_eq!(skew, symmetric + 3, "rows, columns and values of the transpose");
+    Ok(())
+}
+
+#[test]
+fn pooling_tiles_forgets_its_result() -> Result<()> {
+    let operands = |kernel: usize, stride: usize| -> Result<usize> {
+        let r = Recorder::new();
+        let x = r.param("x", [1, 9, 9, 4]);
+        let gradient = x.max_pool2d(kernel, stride, 0)?.sum_all()?.backward()?.of(x).expect("a gradient");
+        Ok(r.with_graph(|g| g.node(gradient.id()).inputs.len()))
+    };
+    assert_eq!(operands(2, 2)?, 2, "x and gy");
+    assert_eq!(operands(3, 2)?, 3, "x, gy and y");
+    Ok(())
+}
+
+#[test]
+fn what_has_no_gradient_says_so() -> Result<()> {
+    let r = Recorder::new();
+    let uv = r.param("uv", [1, 2, 2]);
+    let error = r.gaussian_heatmaps(uv, 4, 4, 1.0)?.sum_all()?.backward().unwrap_err();
+    assert!(matches!(&error, Error::NotDifferentiable { op, .. } if op == "gaussian_heatmaps"), "{error}");
+    assert!(r.param("w", [2]).backward().is_err(), "a loss has one element");
+    Ok(())
+}
+
+#[test]
+fn a_tensor_too_large_to_bind_is_refused_with_its_line() -> Result<()> {
+    let r = Recorder::new();
+    let line = line!() + 1;
+    let y = r.input("x", [1, 64, 64, 64]).upsample_nearest(16)?;
+    let error = lower(&r, &[y], false).unwrap_err();
+    assert!(matches!(error, Error::BindingTooLarge { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("device_free.rs:{line}")), "{error}");
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Operands and attributes that do not fit: a typed error names the operator, the operand and the line, and nothing
+//! panics. No device is needed.
+
+use knuckle::ops::{Conv2d, SpmmMatrix};
+use knuckle::sparse::Csr;
+use knuckle::{Error, Recorder, Result, Var};
+
+type Build = for<'r> fn(&'r Recorder) -> Result<Var<'r>>;
+
+/// The operator, the operand that does not fit, and a call with the mistake.
+const MISTAKES: &[(&str, &str, Build)] = &[
+    ("concat", "operands", |r| r.concat(&[], 0)),
+    ("concat", "axis", |r| r.concat(&[r.input("a", [2, 3])], 2)),
+    ("concat", "operand", |r| r.concat(&[r.input("a", [2, 3]), r.input("b", [2, 4])], 0)),
+    ("concat", "operand", |r| r.concat(&[r.input("a", [2, 3]), r.input("b", [2])], 0)),
+    ("concat", "operand", |r| r.concat(&[r.input("a", [2, 3]), r.input_u32("b", [2, 3])], 0)),
+    ("slice", "axis", |r| r.input("a", [2, 3]).slice(2, 0, 1)),
+    ("slice", "len", |r| r.input("a", [2, 3]).slice(1, 0, 0)),
+    ("slice", "range", |r| r.input("a", [2, 3]).slice(1, 2, 2)),
+    ("slice", "range", |r| r.input("a", [2, 3]).slice(1, usize::MAX, 2)),
+    ("max_pool2d", "x", |r| r.input("a", [2, 3, 4]).max_pool2d(2, 2, 0)),
+    ("max_pool2d", "x", |r| r.input("a", [2, 0, 3, 4]).max_pool2d(2, 2, 0)),
+    ("max_pool2d", "x", |r| r.input_u32("a", [2, 4, 4, 4]).max_pool2d(2, 2, 0)),
+    ("max_pool2d", "kernel", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(0, 2, 0)),
+    ("max_pool2d", "stride", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(2, 0, 0)),
+    ("max_pool2d", "kernel", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(5, 1, 0)),
+    ("max_pool2d", "padding", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(2, 2, 2)),
+    ("max_pool2d", "kernel", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(usize::MAX, 1, usize::MAX - 1)),
+    ("upsample_nearest", "x", |r| r.input("a", [4, 4, 4]).upsample_nearest(2)),
+    ("upsample_nearest", "factor", |r| r.input("a", [1, 4, 4, 4]).upsample_nearest(0)),
+    ("upsample_nearest", "factor", |r| r.input("a", [1, 4, 4, 4]).upsample_nearest(usize::MAX)),
+    ("graph_pool_max", "x", |r| r.input("a", [1, 4, 4, 4]).graph_pool_max(2)),
+    ("graph_pool_max", "x", |r| r.input("a", [1, 7, 4]).graph_pool_max(2)),
+    ("graph_pool_max", "kernel", |r| r.input("a", [1, 7, 4]).graph_pool_max(0)),
+    ("graph_pool_mean", "x", |r| r.input("a", [1, 7, 4]).graph_pool_mean(4)),
+    ("graph_pool_mean", "factor", |r| r.input("a", [1, 7, 4]).graph_pool_mean(0)),
+    ("graph_upsample", "factor", |r| r.input("a", [1, 7, 4]).graph_upsample(0)),
+    ("gather_rows", "indices", |r| r.input("a", [1, 7, 4]).gather_rows(&[])),
+    ("gather_rows", "indices", |r| r.input("a", [1, 7, 4]).gather_rows(&[0, 7])),
+    ("gather_rows", "x", |r| r.input("a", [7, 4]).gather_rows(&[0])),
+    ("spmm", "x", |r| r.input("a", [7, 4]).spmm(&matrix())),
+    ("spmm", "x", |r| r.input("a", [1, 4, 4]).spmm(&matrix())),
+    ("spmm", "z", |r| r.input("a", [1, 3, 4]).spmm_add(&matrix(), 1.0, r.input("z", [1, 3, 4]), 1.0)),
+    ("spmm", "factors", |r| r.input("a", [1, 3, 4]).spmm_add(&matrix(), f32::NAN, r.input("z", [1, 2, 4]), 1.0)),
+    ("gaussian_heatmaps", "uv", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 3]), 4, 4, 1.0)),
+    ("gaussian_heatmaps", "h", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 2]), 0, 4, 1.0)),
+    ("gaussian_heatmaps", "sigma_px", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 2]), 4, 4, 0.0)),
+    ("conv2d", "weight", |r| r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [3, 3, 4, 8]), Conv2d::default())),
+    ("conv2d", "weight", |r| r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [5, 5, 3, 8]), Conv2d::default())),
+    ("conv2d", "attributes", |r| {
+        r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [3, 3, 3, 8]), Conv2d { stride: 0, ..Conv2d::default() })
+    }),
+    ("matmul", "b", |r| r.input("a", [4, 3]).matmul(r.input("w", [4, 3]))),
+    ("matmul", "bias", |r| r.input("a", [4, 3]).linear(r.input("w", [3, 5]), r.input("b", [4]), false)),
+    ("add", "b", |r| r.input("a", [4, 3]).add(r.input("b", [4]))),
+    ("reshape", "x", |r| r.input("a", [4, 3]).reshape([5])),
+    ("broadcast", "x", |r| r.input("a", [4, 3]).broadcast([4, 5])),
+    ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[2])),
+];
+
+fn matrix() -> std::sync::Arc<SpmmMatrix> {
+    SpmmMatrix::new(Csr::from_triplets(2, 3, &[(0, 1, 2.0), (1, 2, 1.0)]).expect("inside")).expect("consistent")
+}
+
+#[test]
+fn mistakes_are_typed_and_name_operator_operand_and_line() {
+    for (i, (operator, what, build)) in MISTAKES.iter().enumerate() {
+        let r = Recorder::new();
+        match build(&r) {
+            Ok(var) => panic!("mistake {i}: {operator} accepted a wrong {what}: {var:?}"),
+            Err(Error::Operand { op, operand, site, .. }) => {
+                assert_eq!((op.as_str(), operand.as_str()), (*operator, *what), "mistake {i}");
+                assert!(site.0.file().ends_with("mistakes.rs"), "mistake {i} is attributed to {site}");
+            }
+            Err(other) => panic!("mistake {i}: {operator}, {what}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn operands_of_another_recorder_are_refused() {
+    let (r, s) = (Recorder::new(), Recorder::new());
+    let error = r.input("a", [2]).add(s.input("b", [2])).unwrap_err();
+    assert!(error.to_string().contains("another recorder"), "{error}");
+}
+
+#[test]
+fn sparse_matrices_are_checked_before_a_kernel_trusts_them() {
+    let good = Csr::from_triplets(2, 3, &[(0, 1, 2.0), (1, 2, 1.0)]).expect("inside");
+    assert!(SpmmMatrix::new(good.clone()).is_ok());
+    let bad: [Csr; 4] = [
+        Csr { col: vec![1, 3], ..good.clone() },
+        Csr { row_ptr: vec![0, 1], ..good.clone() },
+        Csr { row_ptr: vec![0, 3, 2], ..good.clone() },
+        Csr { val: vec![1.0], ..good.clone() },
+    ];
+    for csr in bad {
+        assert!(matches!(SpmmMatrix::new(csr.clone()), Err(Error::Invalid { .. })), "{csr:?}");
+    }
+    let error = SpmmMatrix::new(Csr { val: vec![1.0, f32::NAN], ..good }).unwrap_err();
+    assert!(matches!(error, Error::NotFinite { .. }), "{error}");
+}
