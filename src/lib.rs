@@ -38,3 +38,8 @@ pub use exec::Program;
 pub use gpu::{Executable, Gpu, States};
 pub use graph::{Gradients, Init, Mode, Recorder, Var};
 pub use shape::{DType, Shape, TensorType};
+
+/// Compiles and runs the README's examples as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
