@@ -9,7 +9,7 @@ use knuckle::error::Result;
 use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
 use knuckle::ops::{Adam, Conv2d, RmsProp, SpmmMatrix};
 use knuckle::sparse::Csr;
-use knuckle::{Error, Recorder, Var};
+use knuckle::{Error, Gradients, Recorder, Var, nn};
 
 /// The least that a program may count on, with either class of kernels.
 fn least() -> [Target; 2] {
@@ -41,15 +41,8 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
             }
         }
     }
-    for (name, record) in [("rmsprop", true), ("adam", false)] {
-        let r = Recorder::training();
-        let loss = r.param("w", [3, 4]).square().and_then(|w| w.sum_all()).expect("a loss");
-        let gradients = loss.backward().expect("gradients");
-        let lr = r.scalar(0.1);
-        let step =
-            if record { r.step(&RmsProp::default(), &gradients, lr) } else { r.step(&Adam::default(), &gradients, lr) };
-        step.expect("a step");
-        met.extend(lower(&r, &[loss], true).unwrap_or_else(|e| panic!("{name}: {e}")).kernels.iter().map(|k| k.shader));
+    for program in programs_that_change_state() {
+        met.extend(program.expect("a program").kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
     for family in ["conv", "copy", "graph", "norm", "optim", "pointwise", "pool", "reduce"] {
@@ -62,6 +55,26 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
             assert!(met.contains(name.as_str()), "no case runs {name}");
         }
     }
+}
+
+/// Training steps with every operator that changes state.
+fn programs_that_change_state() -> [Result<Program>; 3] {
+    let optimizer = |step: fn(&Recorder, &Gradients<'_>) -> Result<()>| {
+        let r = Recorder::training();
+        let loss = r.param("w", [3, 4]).square()?.sum_all()?;
+        step(&r, &loss.backward()?)?;
+        lower(&r, &[loss], true)
+    };
+    let normalisation = || {
+        let r = Recorder::training();
+        let y = nn::batch_norm_relu(r.input("x", [2, 3, 3, 4]), "norm")?;
+        lower(&r, &[y], true)
+    };
+    [
+        optimizer(|r, gradients| r.step(&RmsProp::default(), gradients, r.scalar(0.1))),
+        optimizer(|r, gradients| r.step(&Adam::default(), gradients, r.scalar(0.1))),
+        normalisation(),
+    ]
 }
 
 #[test]
