@@ -42,8 +42,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let a = vertex(image, corners.x);
     var b = vertex(image, corners.y);
     var c = vertex(image, corners.z);
-    // Written so that a NaN is refused too.
-    if !(min(a.z, min(b.z, c.z)) > params.near && max(a.z, max(b.z, c.z)) < params.far) {
+    // Written so that a NaN is refused too, here and below; minima and maxima may pass it over.
+    if !(a.z > params.near && b.z > params.near && c.z > params.near)
+        || !(a.z < params.far && b.z < params.far && c.z < params.far) {
         return;
     }
     let lens = camera[image];
@@ -54,7 +55,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let low = min(pa, min(pb, pc));
     let high = max(pa, max(pb, pc));
     let side = f32(params.size) * scale;
-    if !(all(high > vec2(0.0)) && all(low < vec2(side)) && all(high - low < vec2(32000.0))) {
+    if !(all(abs(pa + pb + pc) < vec2(1e9)) && all(high > vec2(0.0)) && all(low < vec2(side)) && all(high - low < vec2(32000.0))) {
         return;
     }
     // The box is near the image and small, so all of these fit.

@@ -84,11 +84,11 @@ const TONES: [[f32; 3]; 9] = [
     [0.91, 0.72, 0.60],
     [0.88, 0.67, 0.55],
     [0.84, 0.64, 0.50],
-    [0.78, 0.56, 0.42],
-    [0.70, 0.48, 0.34],
-    [0.58, 0.38, 0.26],
-    [0.44, 0.28, 0.19],
-    [0.32, 0.20, 0.14],
+    [0.78, 0.57, 0.44],
+    [0.70, 0.50, 0.38],
+    [0.59, 0.41, 0.31],
+    [0.46, 0.32, 0.25],
+    [0.34, 0.24, 0.19],
 ];
 
 /// Linear light of an sRGB colour, by a cubic that is within 0.01 of the curve.
@@ -166,7 +166,7 @@ impl Look {
     }
 
     fn draw_light(&mut self, rng: &mut Rng) {
-        let warmth = |rng: &mut Rng| Vec3::ONE + rng.normal() * 0.10 * Vec3::new(1.0, 0.1, -1.2);
+        let warmth = |rng: &mut Rng| Vec3::ONE + rng.normal() * 0.08 * Vec3::new(1.0, 0.1, -1.2);
         // Lamps are mostly above and on the camera's side; up is −y, towards the camera −z.
         let up = around(rng, Vec3::NEG_Y, 0.35);
         let ambient = rng.range(0.25, 0.8);
@@ -254,7 +254,7 @@ impl Look {
         let albedo = luminance(Vec3::from_slice(&self.skin_palm));
         let wanted = 0.27 * (albedo / 0.35).sqrt() * 2f32.powf(0.35 * rng.normal());
         let exposure = wanted / (albedo * (lamps + ambient)).max(1e-3);
-        self.grade = [exposure, rng.range(0.82, 1.2), rng.range(0.7, 1.2), rng.range(0.0, 0.7)];
+        self.grade = [exposure, rng.range(0.82, 1.2), rng.range(0.65, 1.1), rng.range(0.0, 0.7)];
         // The background is lit by the same lamps.
         let gains = Vec3::ONE + 0.07 * Vec3::new(rng.normal(), 0.4 * rng.normal(), rng.normal());
         self.balance = row(gains, rng.range(0.85, 1.2));

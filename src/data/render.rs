@@ -141,3 +141,7 @@ impl SceneRenderer {
         Ok(samples.collect())
     }
 }
+
+#[cfg(test)]
+#[path = "render_tests.rs"]
+mod tests;
