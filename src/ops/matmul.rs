@@ -13,7 +13,6 @@ use crate::shape::{Shape, TensorType};
 const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl");
 const TRANSPOSED_A: Shader = shader!("matmul/transposed_a.wgsl");
 const TRANSPOSED_B: Shader = shader!("matmul/transposed_b.wgsl", with "matmul/shape.wgsl");
-const DIRECT: Shader = shader!("matmul/direct.wgsl", with "common/index.wgsl");
 
 /// Which operand of a product is stored transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,19 +77,25 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
     dispatch.param("m", m).param("n", n).param("k", k).threads(m.div_ceil(p) * n.div_ceil(4 * q))
 }
 
-/// `op(a)·op(b)` with a bias and ReLU if asked. Operand a is rows × channels whatever its rank; b has two axes.
+/// A product with a bias and ReLU if asked (not after [`Layout::TransposedA`]). Operand a is rows × channels whatever its
+/// rank; so is b after `TransposedA`, else it has two axes.
 #[derive(Debug, Clone, Copy)]
 struct Matmul {
-    trans_a: bool,
-    trans_b: bool,
+    layout: Layout,
     bias: bool,
     relu: bool,
 }
 
 impl Matmul {
+    /// A product alone.
+    fn plain(layout: Layout) -> Self {
+        Matmul { layout, bias: false, relu: false }
+    }
+
     fn extents(&self, a: &Shape, b: &Shape) -> Result<(usize, usize, usize), Mismatch> {
-        let (m, k) = if self.trans_a { (a.channels(), a.rows()) } else { (a.rows(), a.channels()) };
-        let (kb, n) = if self.trans_b { (b.channels(), b.rows()) } else { (b.rows(), b.channels()) };
+        let swap = |layout, (x, y)| if self.layout == layout { (y, x) } else { (x, y) };
+        let (m, k) = swap(Layout::TransposedA, (a.rows(), a.channels()));
+        let (kb, n) = swap(Layout::TransposedB, (b.rows(), b.channels()));
         if k != kb {
             return Err(Mismatch::new("b", format!("an inner extent of {k} as in a {a}"), format!("{kb} in {b}")));
         }
@@ -116,31 +121,36 @@ impl Operator for Matmul {
         let (a, b) = (inputs[0], inputs[1]);
         expect_f32("a", a)?;
         expect_f32("b", b)?;
-        if !self.trans_a && b.shape.rank() != 2 {
+        let transposed_a = self.layout == Layout::TransposedA;
+        if !transposed_a && b.shape.rank() != 2 {
             return Err(Mismatch::new("b", "2 axes", b));
         }
         let (m, n, _) = self.extents(&a.shape, &b.shape)?;
         if let Some(bias) = inputs.get(2).filter(|t| t.shape != Shape::from([n])) {
             return Err(Mismatch::new("bias", Shape::from([n]), bias));
         }
-        Ok(TensorType::f32(if self.trans_a { Shape::from([m, n]) } else { a.shape.with_channels(n) }))
+        Ok(TensorType::f32(if transposed_a { Shape::from([m, n]) } else { a.shape.with_channels(n) }))
     }
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let (a, b, r) = (call.inputs[0], call.inputs[1], call.output.recorder());
         let gy = if self.relu { call.cotangent.relu_mask(call.output)? } else { call.cotangent };
-        let product = |a, b, trans_a, trans_b| r.apply(Matmul { trans_a, trans_b, bias: false, relu: false }, &[a, b]);
-        let ga = call.grad(0, || match (self.trans_a, self.trans_b) {
-            (false, tb) => product(gy, b, false, !tb)?.reshape(a.shape()),
-            (true, false) => product(b, gy, false, true)?.reshape(a.shape()),
-            (true, true) => product(b, gy, true, true)?.reshape(a.shape()),
+        let product = |layout, a, b| r.apply(Matmul::plain(layout), &[a, b]);
+        let ga = call.grad(0, || {
+            match self.layout {
+                Layout::Plain => product(Layout::TransposedB, gy, b),
+                Layout::TransposedA => product(Layout::TransposedB, b, gy),
+                Layout::TransposedB => product(Layout::Plain, gy, b),
+            }?
+            .reshape(a.shape())
         })?;
-        let gb = call.grad(1, || match (self.trans_a, self.trans_b) {
-            (ta, false) => {
-                if ta { product(a, gy, false, false) } else { product(a, gy, true, false) }?.reshape(b.shape())
-            }
-            (false, true) => product(gy, a, true, false)?.reshape(b.shape()),
-            (true, true) => product(gy, a, true, true)?.reshape(b.shape()),
+        let gb = call.grad(1, || {
+            match self.layout {
+                Layout::Plain => product(Layout::TransposedA, a, gy),
+                Layout::TransposedA => product(Layout::Plain, a, gy),
+                Layout::TransposedB => product(Layout::TransposedA, gy, a),
+            }?
+            .reshape(b.shape())
         })?;
         let mut grads = vec![ga, gb];
         if self.bias {
@@ -153,23 +163,8 @@ impl Operator for Matmul {
         let (a, b) = (lowering.input(0), lowering.input(1));
         let bias = self.bias.then(|| lowering.input(2).buffer);
         let (m, n, k) = self.extents(&a.ty.shape, &b.ty.shape).expect("checked by infer");
-        let layout = match (self.trans_a, self.trans_b) {
-            (false, false) => Some(Layout::Plain),
-            (false, true) => Some(Layout::TransposedB),
-            (true, false) if bias.is_none() && !self.relu => Some(Layout::TransposedA),
-            _ => None,
-        };
-        if let Some(layout) = layout {
-            let relu = self.relu;
-            return product(lowering, Product { layout, m, n, k, a: a.buffer, b: b.buffer, bias, relu });
-        }
-        let bias = bias.unwrap_or(BufferRef::Unused);
-        let (c, lanes) = (lowering.output(), lowering.target().lanes());
-        let dispatch = lowering.dispatch(&DIRECT).define("WG", lanes);
-        let dispatch = dispatch.define("TRANS_A", self.trans_a).define("TRANS_B", self.trans_b);
-        let dispatch = dispatch.define("BIAS", self.bias).define("RELU", self.relu);
-        let dispatch = dispatch.bind("a", a.buffer).bind("b", b.buffer).bind("bias", bias).bind("c", c);
-        dispatch.param("m", m).param("n", n).param("k", k).threads(m * n)
+        let Matmul { layout, relu, .. } = *self;
+        product(lowering, Product { layout, m, n, k, a: a.buffer, b: b.buffer, bias, relu })
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -183,13 +178,13 @@ impl<'r> Var<'r> {
     /// The product with a K×N matrix: every row of K channels becomes a row of N channels.
     #[track_caller]
     pub fn matmul(self, b: Var<'r>) -> Result<Var<'r>> {
-        self.recorder().apply(Matmul { trans_a: false, trans_b: false, bias: false, relu: false }, &[self, b])
+        self.recorder().apply(Matmul::plain(Layout::Plain), &[self, b])
     }
 
     /// `x·W + b` for every row, then ReLU if asked, in one dispatch.
     #[track_caller]
     pub fn linear(self, weight: Var<'r>, bias: Var<'r>, relu: bool) -> Result<Var<'r>> {
-        let op = Matmul { trans_a: false, trans_b: false, bias: true, relu };
+        let op = Matmul { layout: Layout::Plain, bias: true, relu };
         self.recorder().apply(op, &[self, weight, bias])
     }
 }

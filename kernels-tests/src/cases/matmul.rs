@@ -37,5 +37,26 @@ pub fn cases() -> Vec<Case> {
             move |x| reference::linear(&x[0], &x[1], Some(&x[2]), relu),
         ));
     }
+    // Gradients have gradients: of Σ (x·b)² they are 2·x·b·bᵀ and 2·xᵀ·x·b.
+    for (operand, name) in ["x", "b"].into_iter().enumerate() {
+        cases.push(Case::new(
+            "matmul",
+            format!("gradient of the sum of squares by {name}"),
+            [Operand::normal([5, 4]), Operand::normal([4, 6])],
+            move |_, x| {
+                let y = x[0].matmul(x[1])?;
+                let gradients = y.mul(y)?.sum_all()?.backward_to(x)?;
+                Ok(gradients.of(x[operand]).expect("a gradient"))
+            },
+            move |x| {
+                let doubled = reference::linear(&x[0], &x[1], None, false).map(|v| 2.0 * v);
+                if operand == 0 {
+                    reference::linear(&doubled, &reference::transpose(&x[1]), None, false)
+                } else {
+                    reference::linear(&reference::transpose(&x[0]), &doubled, None, false)
+                }
+            },
+        ));
+    }
     cases
 }

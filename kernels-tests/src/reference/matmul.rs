@@ -17,3 +17,8 @@ pub fn linear(x: &Tensor, b: &Tensor, bias: Option<&Tensor>, relu: bool) -> Tens
     }
     Tensor { dims, data }
 }
+
+/// Rows as columns.
+pub fn transpose(x: &Tensor) -> Tensor {
+    Tensor::from_fn(&[x.dims[1], x.dims[0]], |i| x.at(&[i[1], i[0]]))
+}
