@@ -94,17 +94,20 @@ impl GraphCnnConfig {
 
     /// Checks that the sizes fit each other: files can hold anything.
     pub fn check(&self) -> Result<()> {
+        if !(1..=16).contains(&self.stacks) || !(1..=8).contains(&self.depth) {
+            let got = format!("{} and {}", self.stacks, self.depth);
+            return Err(Error::invalid("stacks and depth", "1 to 16 and 1 to 8", got));
+        }
+        if !(self.sigma_px.is_finite() && self.sigma_px > 0.0) {
+            return Err(Error::invalid("sigma_px", "a positive number", self.sigma_px));
+        }
         let step = 4 << self.depth.max(4);
-        if self.input_px == 0 || self.input_px % step != 0 {
-            return Err(Error::invalid("input_px", format!("a multiple of {step}"), self.input_px));
+        if !(1..=4096).contains(&self.input_px) || !self.input_px.is_multiple_of(step) {
+            return Err(Error::invalid("input_px", format!("a multiple of {step} up to 4096"), self.input_px));
         }
         let sizes = [self.stem, self.features, self.latent].into_iter().chain(self.encoder).chain(self.graph);
         if let Some(bad) = sizes.chain(self.pose).find(|&n| n == 0 || n > 1 << 16) {
             return Err(Error::invalid("channels", "between 1 and 65536", bad));
-        }
-        if self.stacks == 0 || self.depth == 0 || !(self.sigma_px > 0.0) {
-            let got = format!("{}, {} and {}", self.stacks, self.depth, self.sigma_px);
-            return Err(Error::invalid("stacks, depth and sigma_px", "positive numbers", got));
         }
         Ok(())
     }

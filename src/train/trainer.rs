@@ -242,7 +242,7 @@ impl Trainer {
                 checkpoint: None,
             };
             let last = self.step == self.options.steps();
-            let due = |every: u64| last || (every > 0 && self.step % every == 0);
+            let due = |every: u64| last || (every > 0 && self.step.is_multiple_of(every));
             if stage == Stage::Full && due(self.options.validate_every) && self.options.validation_samples > 0 {
                 let evaluator = match &mut evaluator {
                     Some(evaluator) => evaluator,

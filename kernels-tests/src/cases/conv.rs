@@ -10,7 +10,8 @@ pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     // Image, kernel extents, output channels, stride, padding, dilation.
     // Drivers take long to compile these kernels, so a shape comes with one epilogue, and all three are met in turn.
-    let table: [([usize; 4], [usize; 2], usize, [usize; 3]); 17] = [
+    type Row = ([usize; 4], [usize; 2], usize, [usize; 3]);
+    let table: [Row; 17] = [
         ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
         ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),
         ([2, 6, 7, 4], [3, 3], 8, [1, 1, 1]),

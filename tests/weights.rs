@@ -1,0 +1,66 @@
+//! Weights files of the graph CNN: written, read back, and refused.
+
+use std::path::PathBuf;
+
+use knuckle::data::Photo;
+use knuckle::graph::TensorData;
+use knuckle::models::{GraphCnn, GraphCnnConfig, InferOptions};
+use knuckle::train::checkpoint::{Metadata, Precision, write_tensors};
+use knuckle::{Error, Gpu, Result, States};
+
+fn folder(name: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("knuckle-weights-{}-{name}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+#[test]
+fn what_is_saved_infers_the_same() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let path = folder("same").join("w.safetensors");
+    let mut model = GraphCnn::new(&gpu, GraphCnnConfig::small(), &States::seeded(&gpu, 5))?;
+    // A state of a training, which inference does not use, stays out of the file.
+    model.states().write("adam.power", &TensorData::f32([1], &[0.5]).unwrap())?;
+    model.save(&path, Precision::F32, Metadata::from([("steps".into(), "0".into())]))?;
+    let mut loaded = GraphCnn::load(&gpu, &path)?;
+    assert_eq!(loaded.config(), model.config());
+    assert!(!loaded.states().names().contains(&"adam.power".into()));
+
+    let rgb = (0..96 * 96 * 3).map(|i| (i * 7 % 251) as u8).collect();
+    let photo = Photo::from_rgb(96, 96, rgb)?;
+    let [a, b] = [&mut model, &mut loaded].map(|m| m.infer(&photo, &InferOptions::default()));
+    let (a, b) = (a?, b?);
+    assert_eq!(a.vertices_mm, b.vertices_mm);
+    assert_eq!((a.joints_mm, a.uv), (b.joints_mm, b.uv));
+    assert!(a.joints_mm.iter().all(|j| j.is_finite()));
+    Ok(())
+}
+
+#[test]
+fn headers_that_make_no_network_are_refused() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let path = folder("header").join("w.safetensors");
+    let header = |edit: &dyn Fn(&mut serde_json::Value)| {
+        let mut config = serde_json::to_value(GraphCnnConfig::small()).unwrap();
+        edit(&mut config);
+        Metadata::from([("graph_cnn".into(), config.to_string())])
+    };
+    let cases = [
+        (Metadata::new(), "no weights file of this network"),
+        (Metadata::from([("graph_cnn".into(), "{}".into())]), "missing field"),
+        (header(&|c| c["depth"] = 1_000_000_000u64.into()), "depth"),
+        (header(&|c| c["stacks"] = 0.into()), "stacks"),
+        (header(&|c| c["input_px"] = 100.into()), "input_px"),
+        (header(&|c| c["stem"] = 0.into()), "channels"),
+        (header(&|_| ()), "`other`: not part of the model"),
+    ];
+    let other = vec![("other".to_string(), TensorData::f32([1], &[0.5]).unwrap())];
+    for (header, words) in cases {
+        write_tensors(&path, &other, header, Precision::F32)?;
+        let error = GraphCnn::load(&gpu, &path).unwrap_err().to_string();
+        assert!(error.contains(words), "{error} should say {words}");
+    }
+    assert!(matches!(GraphCnn::load(&gpu, path.with_extension("none")), Err(Error::File { .. })));
+    Ok(())
+}
