@@ -204,10 +204,10 @@ fn free_rotation(rng: &mut Rng) -> Quat {
 fn mixed_rotation(rng: &mut Rng) -> Quat {
     use std::f32::consts::PI;
     let kind = rng.uniform();
-    if kind < 0.2 {
+    if kind < 0.4 {
         return free_rotation(rng);
     }
-    let (turn, tilt, roll) = if kind < 0.75 {
+    let (turn, tilt, roll) = if kind < 0.8 {
         let back = if rng.chance(0.3) { PI } else { 0.0 };
         (back + 0.45 * rng.normal(), 0.40 * rng.normal(), 0.45 * rng.normal())
     } else {

@@ -179,7 +179,8 @@ impl Network<'_> {
             let x = chebyshev(x, "coarse", coarse, c1, ORDER, true)?.relu()?;
             let x = chebyshev(x.graph_upsample(4)?, "middle", middle, c2, ORDER, true)?.relu()?;
             let x = chebyshev(x.graph_upsample(4)?, "fine", fine, c3, ORDER, true)?.relu()?;
-            let x = chebyshev(x, "last", fine, 3, ORDER, false)?;
+            // Begins small: random bones would dominate the edge loss, which is of fourth order.
+            let x = chebyshev(x, "last", fine, 3, ORDER, false)?.scale(0.1)?;
             // Where each node lies on average, so that the convolutions need only say how this hand differs.
             let x = x.add(r.param_with("template", [finest, 3], crate::graph::Init::Constant(0.0)))?;
             x.gather_rows(&self.mesh.node_of_vertex)

@@ -225,7 +225,10 @@ impl Trainer {
                 batches.recv().map_err(|_| Error::Gpu("the thread that makes samples ended".into()))?;
             let learning_rate = self.options.learning_rate_at(self.step);
             let rate = [learning_rate];
-            let inputs = inputs(&scene, &truth, &rate);
+            // A stage's program has only the inputs its losses depend on.
+            let ports = &self.stage.executable.program().inputs;
+            let mut inputs = inputs(&scene, &truth, &rate);
+            inputs.retain(|(name, _)| ports.iter().any(|port| port.name == *name));
             let out = self.stage.executable.run(inputs.clone())?;
             let loss = out.scalar(0);
             if !loss.is_finite() {
