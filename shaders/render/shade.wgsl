@@ -185,7 +185,7 @@ fn skin_at(part: u32, rest: vec3<f32>, chart: vec3<f32>, side: f32, normal: vec3
     crease = min(crease, 1.3) * detail.x;
     flush *= detail.y;
     albedo *= vec3(1.0 + 0.03 * flush, 1.0 - 0.22 * flush, 1.0 - 0.24 * flush);
-    albedo *= 1.0 - crease * vec3(0.30, 0.40, 0.42);
+    albedo *= 1.0 - crease * vec3(0.25, 0.34, 0.36);
     let roughness = palm.w * (1.0 - 0.8 * nail_share);
     let bent = normal + roughness * vec3(fine + 0.6 * middle, middle - 0.6 * fine, coarse + 0.5 * fine);
     return Skin(max(albedo, vec3(0.002)), normalize(bent), mix(1.0, nail.w, nail_share));

@@ -339,3 +339,55 @@ fn blur(rng: &mut Rng) -> ([[f32; 4]; 7], f32) {
     flat.iter_mut().for_each(|w| *w /= sum);
     (psf, reach)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    const SHADER: &str = include_str!("../../shaders/render/look.wgsl");
+
+    /// Names and byte offsets of a struct's members, and its size, as WGSL lays it out.
+    fn layout(name: &str) -> (Vec<(String, usize)>, usize) {
+        let module = naga::front::wgsl::parse_str(SHADER).expect("valid WGSL");
+        let (_, ty) = module.types.iter().find(|(_, t)| t.name.as_deref() == Some(name)).expect("declared");
+        let naga::TypeInner::Struct { members, span } = &ty.inner else { panic!("{name} is no struct") };
+        let named = members.iter().map(|m| (m.name.clone().unwrap_or_default(), m.offset as usize));
+        (named.collect(), *span as usize)
+    }
+
+    macro_rules! members {
+        ($of:ty: $($member:ident)*) => { vec![$((stringify!($member).to_string(), offset_of!($of, $member))),*] };
+    }
+
+    #[test]
+    fn the_shader_lays_looks_out_as_rust_does() {
+        let look = members!(Look: skin_back skin_palm nail cloth cloth_fold detail lights sky ground up wall_a wall_b
+            wall_c wall_turn cells grade balance grain psf behind before);
+        assert_eq!(layout("Look"), (look, size_of::<Look>()));
+        assert_eq!(layout("Patch"), (members!(Patch: place turn paint), size_of::<Patch>()));
+        assert_eq!(layout("Light"), (members!(Light: towards colour), size_of::<Light>()));
+    }
+
+    #[test]
+    fn drawn_looks_are_within_what_the_shaders_expect() {
+        for stream in 0..500 {
+            let look = Look::sample(&mut Rng::new(9, stream), 3, 128);
+            let numbers: &[f32] = bytemuck::cast_slice(std::slice::from_ref(&look));
+            assert!(numbers.iter().all(|x| x.is_finite()), "stream {stream}");
+            let sum: f32 = look.psf.as_flattened().iter().sum();
+            assert!((sum - 1.0).abs() < 1e-4, "stream {stream}: the point spread function sums to {sum}");
+            assert!(look.psf.as_flattened().iter().all(|w| *w >= 0.0));
+            let albedos = [look.skin_back, look.skin_palm];
+            assert!(albedos.iter().all(|a| a[..3].iter().all(|x| (0.0..1.0).contains(x))));
+            // Red is the strongest colour of skin of any tone.
+            assert!(albedos.iter().all(|a| a[0] > a[2]), "stream {stream}: {albedos:?}");
+            for light in look.lights {
+                assert!((Vec3::from_slice(&light.towards).length() - 1.0).abs() < 1e-4);
+            }
+            assert!(look.grade[0] > 0.0 && look.balance[..3].iter().all(|x| *x > 0.0));
+            assert!([1.0, 2.0].contains(&look.grain[3]) && look.grain[2] > 0.0);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Hands to learn from and to judge by: synthetic ones, drawn at random and rendered on the GPU with everything known about
 //! them; photos from files; folders of photos with known joints.
 
+pub mod arm;
 pub mod folder;
 pub mod gestures;
 pub mod look;

@@ -2,8 +2,9 @@
 
 use glam::{Quat, Vec2, Vec3};
 
+use super::arm::Arm;
 use super::look::{LOOK_WIDTH, Look};
-use super::mesh::{Arm, CAPSULES, SceneMesh};
+use super::mesh::{CAPSULES, SceneMesh};
 use super::pose::PoseSampler;
 use crate::hand::joints::JOINTS;
 use crate::hand::{Camera, Pose, PosedHand, RiggedHand, Shape};
@@ -104,13 +105,12 @@ impl SceneSampler {
         };
         let arm = draw_arm(rng);
         let mut posed = self.hand.pose(&pose, &shape);
-        let (centre, shift) = self.frame(rng, &posed);
+        let (centre, camera) = self.frame(rng, &posed);
         pose.translation_mm = centre;
         for v in posed.vertices.iter_mut().chain(&mut posed.joints) {
             *v += centre;
         }
         posed.frames.iter_mut().for_each(|f| f.origin += centre);
-        let camera = shift;
         let vertices_mm = self.mesh.vertices_of(&posed, &shape, &arm);
         let arm_end = vertices_mm[vertices_mm.len() - 1];
         let capsules = self.mesh.capsules_of(&posed, &shape, arm_end);

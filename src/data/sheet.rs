@@ -94,3 +94,56 @@ fn put(picture: &mut RgbImage, at: Vec2, colour: Rgb<u8>) {
         picture.put_pixel(x as u32, y as u32, colour);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use glam::Vec3;
+
+    use super::*;
+    use crate::hand::Camera;
+
+    fn sample(size_px: usize, grey: f32) -> Sample {
+        let mut depth_mm = vec![0.0; size_px * size_px];
+        depth_mm[0] = 400.0;
+        depth_mm[1] = 500.0;
+        Sample {
+            size_px,
+            rgb: vec![grey; 3 * size_px * size_px],
+            mask: depth_mm.iter().map(|d| f32::from(*d > 0.0)).collect(),
+            depth_mm,
+            joints_mm: [Vec3::Z; JOINTS],
+            joints_px: std::array::from_fn(|j| Vec2::splat(0.5 + j as f32 % 8.0)),
+            camera: Camera { fx: 1.0, fy: 1.0, cx: 0.0, cy: 0.0 },
+            vertices_mm: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn each_sample_has_its_place() {
+        let samples: Vec<Sample> = (0..5).map(|i| sample(8, i as f32 / 5.0)).collect();
+        let options = SheetOptions { skeleton: false, depth: true };
+        let sheet = contact_sheet(&samples, 3, options);
+        assert_eq!(sheet.dimensions(), (30, 40));
+        assert_eq!(sheet.get_pixel(11, 1).0, [51; 3]);
+        // The fifth: second column, third row of tiles; its depth below, near brighter than far, black where nothing is.
+        assert_eq!(sheet.get_pixel(11, 21).0, [204; 3]);
+        let depth = [11, 12, 13].map(|x| sheet.get_pixel(x, 31).0[0]);
+        assert_eq!(depth, [255, 55, 0]);
+        assert_eq!(contact_sheet(&[], 3, options).dimensions(), (1, 1));
+        // One of another size is left out.
+        let mixed = [sample(8, 0.1), sample(9, 0.1)];
+        assert_eq!(contact_sheet(&mixed, 0, SheetOptions { skeleton: false, depth: false }).dimensions(), (10, 10));
+    }
+
+    #[test]
+    fn skeletons_are_drawn_where_joints_are_even_outside() {
+        let mut picture = RgbImage::new(16, 16);
+        let mut joints = [Vec2::splat(8.5); JOINTS];
+        joints[4] = Vec2::new(1e30, f32::NAN);
+        joints[8] = Vec2::new(8.5, 200.0);
+        draw_skeleton(&mut picture, &joints);
+        // The index finger's last bone leads down and out of the picture.
+        assert!((10..16).all(|y| picture.get_pixel(8, y).0 == FINGERS[1]));
+        assert_eq!(picture.get_pixel(0, 0).0, [0; 3]);
+    }
+}
