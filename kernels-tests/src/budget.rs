@@ -70,6 +70,11 @@ pub const BUDGETS: &[Budget] = &[
     row("batch_norm_train", 16.0, 32.0, 512.0, "two means, a root, a division; the gradient subtracts its own means"),
     row("batch_norm_infer", 8.0, 16.0, 64.0, "a difference, a root, a division"),
     row("batch_norm_statistics", 16.0, 16.0, 0.0, "sums of differences within blocks, combined"),
+    row("chebyshev", 4.0, 64.0, 64.0, "products and sparse products, summed by Clenshaw's recurrence"),
+    row("residual", 16.0, 256.0, 1024.0, "three normalisations and three or four convolutions, one after the other"),
+    row("hourglass", 16.0, 1024.0, 8192.0, "residuals four deep: each normalisation divides its input's error anew"),
+    row("squared_error", 64.0, 0.0, 16.0, "a sum of squares"),
+    row("mesh_loss", 64.0, 0.0, 64.0, "sums of squares of differences of differences"),
     row("gaussian_heatmaps", 2048.0, 4.0, 0.0, "the exponent reaches -60: its own rounding, times 60"),
 ];
 

@@ -1,7 +1,7 @@
 //! A case: an operator with its operands and attributes, how to record it, and what it should give.
 
 use knuckle::rng::Rng;
-use knuckle::{Recorder, Result, Var};
+use knuckle::{Mode, Recorder, Result, Var};
 
 use crate::reference::Tensor;
 
@@ -23,17 +23,24 @@ pub struct Operand {
     pub dims: Vec<usize>,
     /// Elements.
     pub fill: Fill,
+    /// The name of the parameter it is; without one it is an input. A layer that asks for this name gets the operand.
+    pub parameter: Option<String>,
 }
 
 impl Operand {
     /// Normally distributed elements.
     pub fn normal(dims: impl Into<Vec<usize>>) -> Operand {
-        Operand { dims: dims.into(), fill: Fill::Normal }
+        Self::filled(dims, Fill::Normal)
     }
 
     /// Elements drawn as `fill` says.
     pub fn filled(dims: impl Into<Vec<usize>>, fill: Fill) -> Operand {
-        Operand { dims: dims.into(), fill }
+        Operand { dims: dims.into(), fill, parameter: None }
+    }
+
+    /// The operand as a parameter.
+    pub fn named(self, parameter: impl Into<String>) -> Operand {
+        Operand { parameter: Some(parameter.into()), ..self }
     }
 
     /// The elements: the same for the same seed and position.
@@ -67,6 +74,8 @@ pub struct Case {
     pub reference: Reference,
     /// Whether it has gradients for all operands.
     pub differentiable: bool,
+    /// Whether layers train or infer.
+    pub mode: Mode,
 }
 
 impl Case {
@@ -85,12 +94,18 @@ impl Case {
             build: Box::new(build),
             reference: Box::new(reference),
             differentiable: true,
+            mode: Mode::Infer,
         }
     }
 
     /// The case without a gradient check.
     pub fn forward_only(self) -> Case {
         Case { differentiable: false, ..self }
+    }
+
+    /// The case with layers that train.
+    pub fn training(self) -> Case {
+        Case { mode: Mode::Train, ..self }
     }
 
     /// The operator, its attributes and the operands' shapes.

@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
+use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
-use knuckle::{Error, Gpu, Recorder, States, Var};
+use knuckle::{Error, Gpu, Init, Recorder, States, Var};
 
 use crate::budget::{self, Budget};
 use crate::case::Case;
@@ -142,9 +143,16 @@ impl<'c> Trial<'c> {
 
     /// The result, and the gradient of Σ weights · result with respect to every operand.
     fn lower(&self, target: &Target) -> Result<Program, Error> {
-        let r = Recorder::new();
-        let operands = self.case.operands.iter().enumerate();
-        let operands: Vec<Var<'_>> = operands.map(|(i, o)| r.input(&name(i), o.dims.as_slice())).collect();
+        let r = Recorder::with_mode(self.case.mode);
+        let operands = self.case.operands.iter().zip(&self.operands).enumerate();
+        let operands = operands.map(|(i, (operand, values))| match &operand.parameter {
+            None => r.input(&name(i), operand.dims.as_slice()),
+            Some(parameter) => {
+                let data = TensorData::f32(operand.dims.as_slice(), values).expect("as many values as its shape says");
+                r.param_with(parameter, operand.dims.as_slice(), Init::Data(data))
+            }
+        });
+        let operands: Vec<Var<'_>> = operands.collect();
         let y = (self.case.build)(&r, &operands)?;
         if y.shape().dims() != self.expected.dims {
             return Err(Error::invalid("shape of the result", format!("{:?}", self.expected.dims), y.shape()));

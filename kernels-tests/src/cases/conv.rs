@@ -5,12 +5,13 @@ use knuckle::ops::Conv2d;
 use crate::case::{Case, Operand};
 use crate::reference::conv as reference;
 
+/// Image, kernel extents, output channels; stride, padding, dilation.
+type Row = ([usize; 4], [usize; 2], usize, [usize; 3]);
+
 /// The family's cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    // Image, kernel extents, output channels, stride, padding, dilation.
     // Drivers take long to compile these kernels, so a shape comes with one epilogue, and all three are met in turn.
-    type Row = ([usize; 4], [usize; 2], usize, [usize; 3]);
     let table: [Row; 17] = [
         ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
         ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),

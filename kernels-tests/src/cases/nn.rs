@@ -1,0 +1,122 @@
+//! Layers and losses. A layer's parameters are operands that bear the names it asks for.
+
+use knuckle::nn;
+use knuckle::nn::losses::{MeshLoss, MeshOperators, MeshTruth, squared_error};
+use knuckle::ops::SpmmMatrix;
+use knuckle::sparse::Csr;
+
+use crate::case::{Case, Fill, Operand};
+use crate::reference::{Tensor, nn as reference};
+
+/// The family's cases.
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (n, c, out, order, bias) in [(1, 1, 1, 1, false), (2, 4, 8, 2, true), (2, 3, 5, 3, true), (1, 8, 4, 4, false)] {
+        cases.push(chebyshev(n, c, out, order, bias));
+    }
+    for (dims, out) in [([2, 3, 4, 4], 4), ([2, 4, 3, 4], 6)] {
+        let mut operands = vec![Operand::normal(dims)];
+        operands.extend(residual("layer", dims[3], out));
+        let case = Case::new(
+            "residual",
+            format!("to {out}"),
+            operands,
+            move |_, x| nn::residual(x[0], "layer", out),
+            move |x| reference::residual(&x[0], out, &mut x[1..].iter()),
+        );
+        cases.push(case.training());
+    }
+    let mut operands = vec![Operand::normal([3, 4, 4, 4])];
+    operands.extend(["skip", "down", "inner", "up"].iter().flat_map(|part| residual(&format!("hg/{part}"), 4, 4)));
+    let case = Case::new(
+        "hourglass",
+        "depth 1",
+        operands,
+        |_, x| nn::hourglass(x[0], "hg", 1),
+        |x| reference::hourglass(&x[0], &mut x[1..].iter()),
+    );
+    cases.push(case.training());
+    for dims in [&[1, 1][..], &[3, 5], &[2, 4, 4, 21]] {
+        cases.push(Case::new(
+            "squared_error",
+            "",
+            [Operand::normal(dims), Operand::normal(dims)],
+            |_, x| squared_error(x[0], x[1]),
+            |x| scalar(reference::squared_error(&x[0], &x[1])),
+        ));
+    }
+    cases.push(mesh_loss());
+    cases
+}
+
+fn scalar(value: f64) -> Tensor {
+    Tensor { dims: vec![1], data: vec![value] }
+}
+
+/// On a path of six nodes with its own weights.
+fn chebyshev(n: usize, c: usize, out: usize, order: usize, bias: bool) -> Case {
+    const NODES: usize = 6;
+    let triplets: Vec<_> =
+        (0..NODES - 1).flat_map(|i| [(i, i + 1, 0.3 + 0.1 * i as f32), (i + 1, i, 0.3 + 0.1 * i as f32)]).collect();
+    let entries: Vec<_> = triplets.iter().map(|&(i, j, v)| (i, j, f64::from(v))).collect();
+    let matrix = SpmmMatrix::new(Csr::from_triplets(NODES, NODES, &triplets).expect("inside")).expect("consistent");
+    let mut operands = vec![Operand::normal([n, NODES, c])];
+    operands.extend((0..order).map(|k| Operand::normal([c, out]).named(format!("layer/theta{k}"))));
+    if bias {
+        operands.push(Operand::normal([out]).named("layer/bias"));
+    }
+    Case::new(
+        "chebyshev",
+        format!("order {order}, to {out}"),
+        operands,
+        move |_, x| nn::chebyshev(x[0], "layer", &matrix, out, order, bias),
+        move |x| reference::chebyshev(&entries, &x[0], &x[1..=order], x.get(order + 1)),
+    )
+}
+
+/// The parameters of a residual layer, in the order it asks for them.
+fn residual(layer: &str, channels: usize, out: usize) -> Vec<Operand> {
+    let mid = out / 2;
+    // Scales away from zero, so that every path carries weight.
+    let affine = |c: usize| Operand::filled([2, c], Fill::Uniform(0.3, 1.2));
+    let mut parameters = vec![
+        affine(channels).named(format!("{layer}/norm1/affine")),
+        Operand::normal([1, 1, channels, mid]).named(format!("{layer}/conv1/weight")),
+        affine(mid).named(format!("{layer}/norm2/affine")),
+        Operand::normal([3, 3, mid, mid]).named(format!("{layer}/conv2/weight")),
+        affine(mid).named(format!("{layer}/norm3/affine")),
+        Operand::normal([1, 1, mid, out]).named(format!("{layer}/conv3/weight")),
+        Operand::normal([out]).named(format!("{layer}/conv3/bias")),
+    ];
+    if channels != out {
+        parameters.push(Operand::normal([1, 1, channels, out]).named(format!("{layer}/skip/weight")));
+    }
+    parameters
+}
+
+/// On a square pyramid: five vertices, of which the tip has four neighbours and the others three.
+fn mesh_loss() -> Case {
+    const EDGES: [(usize, usize); 8] = [(0, 1), (1, 2), (2, 3), (3, 0), (0, 4), (1, 4), (2, 4), (3, 4)];
+    const VERTICES: usize = 5;
+    let incidence = EDGES.iter().enumerate().flat_map(|(e, &(i, j))| [(e, i, -1.0), (e, j, 1.0)]).collect::<Vec<_>>();
+    let degree = |v: usize| EDGES.iter().filter(|&&(i, j)| i == v || j == v).count() as f32;
+    let mut laplacian: Vec<_> = (0..VERTICES).map(|v| (v, v, 1.0)).collect();
+    laplacian.extend(EDGES.iter().flat_map(|&(i, j)| [(i, j, -1.0 / degree(i)), (j, i, -1.0 / degree(j))]));
+    let matrix = |rows: usize, triplets: &[_]| {
+        SpmmMatrix::new(Csr::from_triplets(rows, VERTICES, triplets).expect("inside")).expect("consistent")
+    };
+    let operators = MeshOperators { edges: matrix(EDGES.len(), &incidence), laplacian: matrix(VERTICES, &laplacian) };
+    let n = 2;
+    let vertices = |axes: usize| Operand::normal([n, VERTICES, axes]);
+    let normals = || Operand::normal([n, EDGES.len(), 3]);
+    Case::new(
+        "mesh_loss",
+        "square pyramid",
+        [vertices(3), vertices(2), vertices(3), vertices(2), normals(), normals()],
+        move |_, x| {
+            let truth = MeshTruth { xyz: x[2], uv: x[3], normals_left: x[4], normals_right: x[5] };
+            MeshLoss::new(x[0], x[1], &truth, &operators)?.total()
+        },
+        |x| scalar(reference::mesh_loss(&EDGES, [&x[0], &x[2]], [&x[1], &x[3]], [&x[4], &x[5]])),
+    )
+}
