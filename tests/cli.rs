@@ -219,7 +219,7 @@ fn the_same_seed_draws_the_same_sheet() {
 fn ctrl_c_saves_a_checkpoint_and_resuming_gives_the_same_bits() {
     let folder = folder("train");
     let (whole, broken) = (folder.join("whole"), folder.join("broken"));
-    let options = ["--steps", "6", "--pretrain", "0", "--batch", "2", "--validation-samples", "0", "--seed", "3"];
+    let options = ["--steps", "6", "--pretrain", "3", "--batch", "2", "--validation-samples", "0", "--seed", "3"];
     let train = |out: &Path, more: &[&str]| command(&[&["train", "--out", text(out)], more].concat());
 
     let mut interrupted = train(&broken, &options).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
