@@ -41,6 +41,8 @@ pub struct Chart {
     pub y_label: String,
     /// Whether y is logarithmic.
     pub log_y: bool,
+    /// The range of x, where it should not follow the curves.
+    pub x_range: Option<(f64, f64)>,
     /// The range of y, where it should not follow the curves.
     pub y_range: Option<(f64, f64)>,
     /// The curves.
@@ -60,6 +62,7 @@ impl Chart {
             x_label: "distance, mm".into(),
             y_label: "fraction of joints".into(),
             log_y: false,
+            x_range: None,
             y_range: Some((0.0, 1.0)),
             curves: lists.iter().map(curve).collect(),
         }
@@ -85,7 +88,7 @@ impl Chart {
             let (low, high) = widen(span(|p| p.1), self.log_y);
             if self.log_y { (low, high) } else { (low.min(0.0), high * 1.05) }
         });
-        [widen(span(|p| p.0), false), y]
+        [widen(self.x_range.unwrap_or_else(|| span(|p| p.0)), false), y]
     }
 }
 
@@ -135,8 +138,7 @@ where
     let label = |v: &f64| match v.abs() {
         0.0 => "0".to_string(),
         a if !(1e-3..1e6).contains(&a) => format!("{v:.0e}"),
-        a if a < 10.0 => format!("{}", (v * 1e4).round() / 1e4),
-        _ => format!("{}", v.round()),
+        _ => format!("{}", (v * 1e4).round() / 1e4),
     };
     context
         .configure_mesh()
@@ -205,6 +207,7 @@ mod tests {
             x_label: "step".into(),
             y_label: "loss".into(),
             log_y: true,
+            x_range: None,
             y_range: None,
             curves: vec![curve("a", 1.0), curve("b", 30.0)],
         };
@@ -229,7 +232,7 @@ mod tests {
         for log_y in [true, false] {
             let curves = vec![Curve { name: "none".into(), points: vec![] }];
             let (title, x_label, y_label) = ("t".into(), "x".into(), "y".into());
-            draw(&[Chart { title, x_label, y_label, log_y, y_range: None, curves }], 300, 200).unwrap();
+            draw(&[Chart { title, x_label, y_label, log_y, x_range: None, y_range: None, curves }], 300, 200).unwrap();
         }
     }
 

@@ -69,9 +69,8 @@ impl TrainLog {
 
     /// Draws `loss.png` in `folder`: the loss of each stage, and below it the errors on held-out samples.
     pub fn draw(&self, folder: &Path) -> Result<()> {
-        if self.lines.is_empty() {
-            return Ok(());
-        }
+        let [first, .., last] = self.lines.as_slice() else { return Ok(()) };
+        let x_range = Some((first.step as f64, last.step as f64));
         let mut losses = Vec::new();
         for stage in self.lines.chunk_by(|a, b| a.stage == b.stage) {
             let points: Vec<_> = stage.iter().map(|l| (l.step as f64, f64::from(l.loss))).collect();
@@ -96,6 +95,7 @@ impl TrainLog {
             x_label: "step".into(),
             y_label: y_label.into(),
             log_y,
+            x_range,
             y_range: None,
             curves,
         };
