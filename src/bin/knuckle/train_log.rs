@@ -69,7 +69,7 @@ impl TrainLog {
 
     /// Draws `loss.png` in `folder`: the loss of each stage, and below it the errors on held-out samples.
     pub fn draw(&self, folder: &Path) -> Result<()> {
-        let [first, .., last] = self.lines.as_slice() else { return Ok(()) };
+        let (Some(first), Some(last)) = (self.lines.first(), self.lines.last()) else { return Ok(()) };
         let x_range = Some((first.step as f64, last.step as f64));
         let mut losses = Vec::new();
         for stage in self.lines.chunk_by(|a, b| a.stage == b.stage) {
