@@ -89,10 +89,10 @@ pub fn mesh_loss(edges: &[(usize, usize)], xyz: [&Tensor; 2], uv: [&Tensor; 2], 
             let [length, truth] = xyz.map(|mesh| edge(mesh, ends).iter().map(|v| v * v).sum::<f64>());
             loss += scale * (length - truth).powi(2);
         }
-        for i in 0..vertices {
+        for (i, around) in neighbours.iter().enumerate() {
             for c in 0..3 {
                 let offset = |v: usize| xyz[0].at(&[batch, v, c]) - xyz[1].at(&[batch, v, c]);
-                let mean = neighbours[i].iter().map(|&j| offset(j)).sum::<f64>() / neighbours[i].len() as f64;
+                let mean = around.iter().map(|&j| offset(j)).sum::<f64>() / around.len() as f64;
                 loss += 50.0 * scale * (offset(i) - mean).powi(2);
             }
         }
