@@ -1,7 +1,10 @@
 //! Runs cases on an adapter and holds them against the reference.
 
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
@@ -16,6 +19,8 @@ use crate::reference::Tensor;
 
 /// The adapter as the library uses it.
 pub static TRUSTED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Trusted));
+/// The same adapter again, for the other class's kernels.
+static OTHER: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Trusted));
 /// The same adapter with indices and loops checked in the shaders.
 pub static CHECKED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Checked));
 
@@ -69,7 +74,16 @@ impl fmt::Display for Failure {
 /// With all failures, if there are any, or if there are no cases.
 pub fn prove(cases: &[Case]) {
     assert!(!cases.is_empty(), "a family has cases");
-    let failures: Vec<String> = cases.iter().filter_map(|c| check(c).err()).map(|f| f.to_string()).collect();
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mine = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
+        mine.filter_map(|case| check(case).err()).map(|failure| failure.to_string()).collect::<Vec<_>>()
+    };
+    // What takes long is the driver compiling shaders, on a thread for each device.
+    let failures: Vec<String> = thread::scope(|scope| {
+        let workers = [(); 3].map(|()| scope.spawn(worker));
+        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    });
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
@@ -93,7 +107,7 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     same_bits(&first, &checked).map_err(fail(Stage::Checked))?;
     let folded = run(&TRUSTED, &trial.smallest_grid(own), POISONS[0])?;
     same_bits(&first, &folded).map_err(fail(Stage::Folded))?;
-    let other = run(&TRUSTED, &other_class(own), POISONS[0])?;
+    let other = run(&OTHER, &other_class(own), POISONS[0])?;
     let passes = trial.forward(&other, budget).and_then(|()| trial.gradient(&other, budget));
     passes.map_err(fail(Stage::OtherClass))
 }
