@@ -51,11 +51,12 @@ impl Target {
         }
     }
 
-    /// A workgroup size for kernels whose invocations do not talk to each other: the SIMD width of a software
-    /// adapter (8 lanes of f32 in AVX2), two subgroups of the widest hardware otherwise.
+    /// A workgroup size for kernels whose invocations do not talk to each other: a few vectors of a software adapter
+    /// (8 lanes of f32 with AVX2; starting a workgroup costs it as much as some twenty vector operations), two subgroups
+    /// of the widest hardware otherwise.
     pub fn lanes(&self) -> u32 {
         match self.class {
-            AdapterClass::Software => 8,
+            AdapterClass::Software => 32,
             AdapterClass::Hardware => 64,
         }
     }
