@@ -1,4 +1,5 @@
-// gx = conv2d's input gradient: a the gradient of y, b the weights, the result n×h×w×ci.
+// gx = conv2d's input gradient + d: a the gradient of y, b the weights, d and the result n×h×w×ci, d may be
+// access/d_none.
 // A lane owns P pixels of one row of gx, S apart so that they meet the same taps, times Q groups of four channels.
 // Also from the prelude: K_STEP = S / gcd(S, D), the distance between taps that meet one pixel; CO_LOADS = min(co, 4),
 // CO_TAIL = (co % 4 != 0).
@@ -152,7 +153,7 @@ fn main(
             let column = ix + p * S;
             let e = (row * params.w + column) * ci + channel + 4u * q;
             let left = select(0u, ci - min(channel + 4u * q, ci), live && column < params.w);
-            write4(e, acc[p * Q + q], left);
+            write4(e, acc[p * Q + q] + d4(select(0u, e, left > 0u)), left);
         }
     }
 }

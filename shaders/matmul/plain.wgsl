@@ -1,4 +1,4 @@
-// y = relu(a·b + c): a m×k, b k×n, c a row of n or access/c_none. Register tiles as in conv/conv2d_forward.
+// y = relu(a·b + c + d): a m×k, b k×n, c a row of n or access/c_none, d like y or access/d_none. Register tiles as in conv/conv2d_forward.
 
 // Four columns of row `k` of b.
 fn b_row(k: u32, column: u32) -> vec4<f32> {

@@ -1,4 +1,4 @@
-// y = relu(a·bᵀ + c): a m×k, b n×k, c a row of n or access/c_none.
+// y = relu(a·bᵀ + c + d): a m×k, b n×k, c a row of n or access/c_none, d like y or access/d_none.
 
 // Four inner elements of row `row` of b.
 fn b_row(row: u32, k: u32) -> vec4<f32> {

@@ -1,5 +1,6 @@
 // The gradient with respect to the input of batch normalisation (Ioffe and Szegedy 2015, §3), rearranged:
 // gx = scale·rsqrt(variance + eps)·(g − Σg/rows − x̂·Σ(g·x̂)/rows); with fixed statistics the sums drop out.
+// With ADD another gradient that reaches the same input is added.
 struct Params {
     rows: u32,
     channels: u32,
@@ -10,6 +11,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> p: Params;
 @group(0) @binding(1) var<storage, read> gy: array<Channels>;
 @group(0) @binding(2) var<storage, read> x: array<Channels>;
+@group(0) @binding(7) var<storage, read> addend: array<Channels>;
 @group(0) @binding(3) var<storage, read> stats: array<Channels>;
 @group(0) @binding(4) var<storage, read> affine: array<Channels>;
 @group(0) @binding(5) var<storage, read> sums: array<Channels>;
@@ -38,6 +40,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         if RELU {
             g = select(Channels(0.0), g, normal * scale + shift > Channels(0.0));
         }
-        gx[row * p.channels + c] = scale * inverse * (g - level - normal * slope);
+        var value = scale * inverse * (g - level - normal * slope);
+        if ADD {
+            value += addend[row * p.channels + c];
+        }
+        gx[row * p.channels + c] = value;
     }
 }

@@ -1,8 +1,9 @@
 //! Lowering: each operator of a pruned graph emits its dispatches; buffers are by reference until planned.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::fuse::{self, Fusion};
 use super::images::ImagePlan;
 use super::kernel::{Access, Define, Kernel, Scalar, Shader};
 use super::plan::Plan;
@@ -33,7 +34,12 @@ pub fn compile(
     }
     let ids: Vec<NodeId> = outputs.iter().map(|(_, id)| *id).collect();
     let mut build = Build::new(target);
-    for id in graph.schedule(&ids, options.effects) {
+    let order = graph.schedule(&ids, options.effects);
+    if !options.keep_values {
+        build.fusions = fuse::additions(graph, &order, &ids);
+    }
+    let absorbed: HashSet<NodeId> = build.fusions.values().map(|f| f.absorbed).collect();
+    for id in order.into_iter().filter(|id| !absorbed.contains(id)) {
         build.node(graph, id)?;
     }
     build.finish(outputs, graph, options)
@@ -58,6 +64,7 @@ struct Build<'t> {
     state_slots: HashMap<usize, u32>,
     constants: Vec<TensorData>,
     values: HashMap<NodeId, Value>,
+    fusions: HashMap<NodeId, Fusion>,
     nodes: Vec<NodeInfo>,
 }
 
@@ -73,13 +80,18 @@ impl<'t> Build<'t> {
             state_slots: HashMap::new(),
             constants: Vec::new(),
             values: HashMap::new(),
+            fusions: HashMap::new(),
             nodes: Vec::new(),
         }
     }
 
     fn node(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
         let node = graph.node(id);
-        let op_name = node.operator().map_or("tensor", |op| op.name());
+        let fusion = self.fusions.remove(&id);
+        let op_name = match &fusion {
+            Some(fusion) => fusion.op.name(),
+            None => node.operator().map_or("tensor", |op| op.name()),
+        };
         if node.ty.bytes() > self.target.max_binding_bytes {
             return Err(Error::BindingTooLarge {
                 op: op_name.to_string(),
@@ -112,7 +124,15 @@ impl<'t> Build<'t> {
                 BufferRef::Constant(index as u32)
             }
             Kind::Apply(op) => {
-                let inputs: Vec<Value> = node.inputs.iter().map(|i| self.values[i].clone()).collect();
+                let (op, operands) = match &fusion {
+                    Some(fusion) => {
+                        let mut operands = graph.node(fusion.absorbed).inputs.clone();
+                        operands.push(fusion.addend);
+                        (&fusion.op, operands)
+                    }
+                    None => (op, node.inputs.clone()),
+                };
+                let inputs: Vec<Value> = operands.iter().map(|i| self.values[i].clone()).collect();
                 let types: Vec<&TensorType> = inputs.iter().map(|v| &v.ty).collect();
                 let cost = op.cost(&types, &node.ty);
                 let mutated = op.mutates().first().map(|&i| inputs[i].buffer);

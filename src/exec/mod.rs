@@ -1,6 +1,7 @@
 //! From graph to program: lowering to kernel dispatches and planning of memory. A [`Program`] is data; nothing here
 //! touches a device.
 
+mod fuse;
 mod images;
 mod kernel;
 mod lower;

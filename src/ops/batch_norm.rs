@@ -1,5 +1,7 @@
 //! Batch normalisation over all axes but the channels (Ioffe and Szegedy 2015, algorithm 1), with its ReLU.
 
+use std::sync::Arc;
+
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
@@ -154,7 +156,8 @@ impl Operator for Normalize {
         let (x, stats, affine) = (call.inputs[0], call.inputs[1], call.inputs[2]);
         let (gy, r) = (call.cotangent, x.recorder());
         let sums = r.apply(Sums(*self), &[gy, x, stats, affine])?;
-        let gx = call.grad(0, || r.apply(InputGradient(*self), &[gy, x, stats, affine, sums]))?;
+        let gx =
+            call.grad(0, || r.apply(InputGradient { normalize: *self, addend: false }, &[gy, x, stats, affine, sums]))?;
         Ok(vec![gx, None, call.grad(2, || Ok(sums))?])
     }
 
@@ -220,9 +223,12 @@ fn sum_blocks(lowering: &mut Lowering<'_>, partial: BufferRef, y: BufferRef, blo
     dispatch.param("chunks", 1usize).param("chunk", blocks).param("scale", 1.0).threads(pair)
 }
 
-/// Operands gy, x, statistics, affine, sums.
+/// Operands gy, x, statistics, affine, sums and, if `addend`, what is added to the result.
 #[derive(Debug, Clone, Copy)]
-struct InputGradient(Normalize);
+struct InputGradient {
+    normalize: Normalize,
+    addend: bool,
+}
 
 impl Operator for InputGradient {
     fn name(&self) -> &'static str {
@@ -230,22 +236,31 @@ impl Operator for InputGradient {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [_, x, _, _, _] = operands(inputs)?;
-        Ok(x.clone())
+        let expected = 5 + usize::from(self.addend);
+        match inputs.len() == expected {
+            true => Ok(inputs[1].clone()),
+            false => Err(Mismatch::new("operands", expected, inputs.len())),
+        }
     }
 
     fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None; 5])
+        Ok(vec![None; 5 + usize::from(self.addend)])
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [gy, x, stats, affine, sums] = [0, 1, 2, 3, 4].map(|i| lowering.input(i).buffer);
+        let addend = if self.addend { lowering.input(5).buffer } else { BufferRef::Unused };
         let gx = lowering.output();
         let blocks = Blocks::new(&lowering.output_ty().shape, ROWS_PER_BLOCK);
-        let dispatch = dispatch_blocks!(lowering, GRADIENT, blocks).param("eps", self.0.eps);
-        let dispatch = dispatch.define("RELU", self.0.relu).define("TRAIN", self.0.train);
+        let dispatch = dispatch_blocks!(lowering, GRADIENT, blocks).param("eps", self.normalize.eps);
+        let dispatch = dispatch.define("RELU", self.normalize.relu).define("TRAIN", self.normalize.train);
         let dispatch = dispatch.bind("gy", gy).bind("x", x).bind("stats", stats).bind("affine", affine);
+        let dispatch = dispatch.define("ADD", self.addend).bind("addend", addend);
         dispatch.bind("sums", sums).bind("gx", gx).threads(blocks.threads())
+    }
+
+    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
+        (!self.addend).then(|| Arc::new(InputGradient { addend: true, ..*self }) as Arc<dyn Operator>)
     }
 
     fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {

@@ -1,5 +1,7 @@
 //! 2D convolution of N×H×W×C images (strictly: cross-correlation, as networks use the word).
 
+use std::sync::Arc;
+
 use super::matmul::{Layout, Product, product};
 use super::operand::{Operands, Place};
 use super::reduce::column_sum;
@@ -84,11 +86,13 @@ impl Conv2d {
     }
 }
 
-/// A convolution with its epilogue: operands x, w and, if `bias`, b.
+/// A convolution with its epilogue: operands x, w, the bias if there is one, and if `addend` what is added to the
+/// result.
 #[derive(Debug, Clone, Copy)]
 struct Forward {
     conv: Conv2d,
     bias: bool,
+    addend: bool,
     relu: bool,
 }
 
@@ -98,24 +102,36 @@ impl Operator for Forward {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [x, w] = if self.bias { operands::<3>(inputs).map(|[x, w, _]| [x, w])? } else { operands(inputs)? };
+        let expected = 2 + usize::from(self.bias) + usize::from(self.addend);
+        if inputs.len() != expected {
+            return Err(Mismatch::new("operands", expected, inputs.len()));
+        }
+        let [x, w] = [inputs[0], inputs[1]];
         expect_f32("input", x)?;
         expect_f32("weight", w)?;
         let e = self.conv.extents(&x.shape, &w.shape)?;
-        if let Some(bias) = inputs.get(2).filter(|b| b.shape != Shape::from([e.co])) {
+        if let Some(bias) = inputs.get(2).filter(|b| self.bias && b.shape != Shape::from([e.co])) {
             return Err(Mismatch::new("bias", Shape::from([e.co]), bias));
         }
-        Ok(TensorType::f32([e.n, e.oh, e.ow, e.co]))
+        let ty = TensorType::f32([e.n, e.oh, e.ow, e.co]);
+        match inputs.last().filter(|t| self.addend && ***t != ty) {
+            Some(addend) => Err(Mismatch::new("addend", ty, addend)),
+            None => Ok(ty),
+        }
     }
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let (x, w, r) = (call.inputs[0], call.inputs[1], call.output.recorder());
         let gy = if self.relu { call.cotangent.relu_mask(call.output)? } else { call.cotangent };
-        let gx = call.grad(0, || r.apply(InputGradient(self.conv, x.shape()), &[gy, w]))?;
+        let gx =
+            call.grad(0, || r.apply(InputGradient { conv: self.conv, shape: x.shape(), addend: false }, &[gy, w]))?;
         let gw = call.grad(1, || r.apply(WeightGradient(self.conv, w.shape()), &[x, gy]))?;
         let mut grads = vec![gx, gw];
         if self.bias {
             grads.push(call.grad(2, || gy.sum_to(call.inputs[2].shape()))?);
+        }
+        if self.addend {
+            grads.push(call.grad(grads.len(), || Ok(gy))?);
         }
         Ok(grads)
     }
@@ -123,29 +139,29 @@ impl Operator for Forward {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (x, w) = (lowering.input(0), lowering.input(1));
         let bias = self.bias.then(|| lowering.input(2).buffer);
+        let addend = self.addend.then(|| lowering.input(lowering.input_count() - 1).buffer);
         let e = self.conv.extents(&x.ty.shape, &w.ty.shape).expect("checked by infer");
         if self.conv.is_product(&e) {
             let (m, n, k) = (e.n * e.h * e.w, e.co, e.ci);
-            let p = Product { layout: Layout::Plain, m, n, k, a: x.buffer, b: w.buffer, bias, relu: self.relu };
-            return product(lowering, p);
+            let (layout, relu) = (Layout::Plain, self.relu);
+            return product(lowering, Product { layout, m, n, k, a: x.buffer, b: w.buffer, bias, addend, relu });
         }
         let out = lowering.output();
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
         let (p, q) = (strip(e.ow), if vec4 { groups(e.co) } else { 1 });
         let dispatch = self.conv.describe(lowering, &FORWARD, &e, p, q).define("RELU", self.relu);
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci).operand(
-            Place::B,
-            w.buffer,
-            e.kh * e.kw * e.ci,
-            e.co,
-        );
-        let dispatch = match bias {
-            Some(bias) => dispatch.operand(Place::C, bias, 1, e.co),
-            None => dispatch.no_operand(Place::C),
-        };
+        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci);
+        let dispatch = dispatch.operand(Place::B, w.buffer, e.kh * e.kw * e.ci, e.co);
+        let dispatch = dispatch.optional(Place::C, bias, 1, e.co);
+        let dispatch = dispatch.optional(Place::D, addend, e.n * e.oh * e.ow, e.co);
         let lanes = e.co.div_ceil(4 * q) * e.ow.div_ceil(p) * e.oh * e.n;
-        dispatch.no_operand(Place::D).result(out, e.co).threads(lanes)
+        dispatch.result(out, e.co).threads(lanes)
+    }
+
+    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
+        let fits = !self.addend && !self.relu;
+        fits.then(|| Arc::new(Forward { addend: true, ..*self }) as Arc<dyn Operator>)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -159,9 +175,13 @@ fn conv_cost(w: &TensorType, y: &TensorType, inputs: &[&TensorType], output: &Te
     Cost { flops: 2 * (w.shape.numel() * y.shape.rows()) as u64, bytes }
 }
 
-/// The gradient with respect to the input, of the given shape, from gy and w.
+/// The gradient with respect to the input, from gy and w, and if `addend` what is added to it.
 #[derive(Debug, Clone)]
-struct InputGradient(Conv2d, Shape);
+struct InputGradient {
+    conv: Conv2d,
+    shape: Shape,
+    addend: bool,
+}
 
 impl Operator for InputGradient {
     fn name(&self) -> &'static str {
@@ -169,39 +189,49 @@ impl Operator for InputGradient {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [_, w] = operands(inputs)?;
-        self.0.extents(&self.1, &w.shape)?;
-        Ok(TensorType::f32(self.1.clone()))
+        let [_, w] = if self.addend { operands::<3>(inputs).map(|[gy, w, _]| [gy, w])? } else { operands(inputs)? };
+        self.conv.extents(&self.shape, &w.shape)?;
+        Ok(TensorType::f32(self.shape.clone()))
     }
 
     fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None])
+        Ok(vec![None; 2 + usize::from(self.addend)])
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (gy, w) = (lowering.input(0), lowering.input(1));
-        let e = self.0.extents(&self.1, &w.ty.shape).expect("checked by infer");
-        if self.0.is_product(&e) {
+        let addend = self.addend.then(|| lowering.input(2).buffer);
+        let e = self.conv.extents(&self.shape, &w.ty.shape).expect("checked by infer");
+        if self.conv.is_product(&e) {
             let (m, n, k) = (e.n * e.h * e.w, e.ci, e.co);
-            let p =
-                Product { layout: Layout::TransposedB, m, n, k, a: gy.buffer, b: w.buffer, bias: None, relu: false };
+            let p = Product {
+                layout: Layout::TransposedB,
+                m,
+                n,
+                k,
+                a: gy.buffer,
+                b: w.buffer,
+                bias: None,
+                addend,
+                relu: false,
+            };
             return product(lowering, p);
         }
         let out = lowering.output();
-        let stride = self.0.stride;
+        let stride = self.conv.stride;
         let columns = e.w.div_ceil(stride);
         let (p, q) = if stride == 1 && columns >= 8 { (8, 1) } else { (strip(columns), 1) };
-        let dispatch = self.0.describe(lowering, &INPUT_GRADIENT, &e, p, q);
+        let dispatch = self.conv.describe(lowering, &INPUT_GRADIENT, &e, p, q);
         let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
-        let dispatch = dispatch.define("K_STEP", stride / gcd(stride, self.0.dilation));
-        let dispatch = dispatch.operand(Place::A, gy.buffer, e.n * e.oh * e.ow, e.co).operand(
-            Place::B,
-            w.buffer,
-            e.kh * e.kw * e.ci,
-            e.co,
-        );
+        let dispatch = dispatch.define("K_STEP", stride / gcd(stride, self.conv.dilation));
+        let dispatch = dispatch.operand(Place::A, gy.buffer, e.n * e.oh * e.ow, e.co);
+        let dispatch = dispatch.operand(Place::B, w.buffer, e.kh * e.kw * e.ci, e.co);
         let lanes = e.ci.div_ceil(4 * q) * columns.div_ceil(p) * stride * e.h * e.n;
-        dispatch.result(out, e.ci).threads(lanes)
+        dispatch.optional(Place::D, addend, e.n * e.h * e.w, e.ci).result(out, e.ci).threads(lanes)
+    }
+
+    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
+        (!self.addend).then(|| Arc::new(InputGradient { addend: true, ..self.clone() }) as Arc<dyn Operator>)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -233,8 +263,17 @@ impl Operator for WeightGradient {
         let e = self.0.extents(&x.ty.shape, &self.1).expect("checked by infer");
         if self.0.is_product(&e) {
             let (m, n, k) = (e.ci, e.co, e.n * e.h * e.w);
-            let p =
-                Product { layout: Layout::TransposedA, m, n, k, a: x.buffer, b: gy.buffer, bias: None, relu: false };
+            let p = Product {
+                layout: Layout::TransposedA,
+                m,
+                n,
+                k,
+                a: x.buffer,
+                b: gy.buffer,
+                bias: None,
+                addend: None,
+                relu: false,
+            };
             return product(lowering, p);
         }
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
@@ -251,12 +290,8 @@ impl Operator for WeightGradient {
         let dispatch = self.0.describe_split(lowering, &WEIGHT_GRADIENT, &e, p, q, rows_per_split);
         let dispatch = dispatch.define("TAPS", taps).define("QI", qi).define("OW_TAIL", !e.ow.is_multiple_of(p));
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci).operand(
-            Place::B,
-            gy.buffer,
-            e.n * e.oh * e.ow,
-            e.co,
-        );
+        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci);
+        let dispatch = dispatch.operand(Place::B, gy.buffer, e.n * e.oh * e.ow, e.co);
         dispatch.result(to, e.co).threads(tiles * splits)?;
         if splits > 1 {
             let out = lowering.output();
@@ -337,12 +372,12 @@ impl<'r> Var<'r> {
     /// OH = (H + 2·padding − dilation·(KH − 1) − 1) / stride + 1.
     #[track_caller]
     pub fn conv2d(self, weight: Var<'r>, conv: Conv2d) -> Result<Var<'r>> {
-        self.recorder().apply(Forward { conv, bias: false, relu: false }, &[self, weight])
+        self.recorder().apply(Forward { conv, bias: false, addend: false, relu: false }, &[self, weight])
     }
 
     /// [`Var::conv2d`] with a bias and, if `relu`, a ReLU, in the same dispatch.
     #[track_caller]
     pub fn conv2d_bias(self, weight: Var<'r>, bias: Var<'r>, conv: Conv2d, relu: bool) -> Result<Var<'r>> {
-        self.recorder().apply(Forward { conv, bias: true, relu }, &[self, weight, bias])
+        self.recorder().apply(Forward { conv, bias: true, addend: false, relu }, &[self, weight, bias])
     }
 }

@@ -1,5 +1,7 @@
 //! Matrix products of tensors seen as rows × channels: linear layers, 1×1 convolutions and their gradients.
 
+use std::sync::Arc;
+
 use super::conv2d::splits;
 use super::operand::{Operands, Place};
 use super::reduce::column_sum;
@@ -25,8 +27,8 @@ pub(super) enum Layout {
     TransposedB,
 }
 
-/// A product of two matrices, m×n with the inner extent k, plus a row of n (not after `TransposedA`), then ReLU if
-/// asked.
+/// A product of two matrices, m×n with the inner extent k, plus a row of n and a matrix, then ReLU if asked; only the
+/// product itself for `TransposedA`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Product {
     pub(super) layout: Layout,
@@ -36,12 +38,13 @@ pub(super) struct Product {
     pub(super) a: BufferRef,
     pub(super) b: BufferRef,
     pub(super) bias: Option<BufferRef>,
+    pub(super) addend: Option<BufferRef>,
     pub(super) relu: bool,
 }
 
 /// Emits a product into the operator's output.
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-    let Product { layout, m, n, k, a, b, bias, relu } = product;
+    let Product { layout, m, n, k, a, b, bias, addend, relu } = product;
     let (lanes, class) = (lowering.target().lanes(), lowering.target().class);
     let q = if n.is_multiple_of(8) { 2 } else { 1 };
     if layout == Layout::TransposedA {
@@ -70,10 +73,7 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
     let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q).define("RELU", relu);
     let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
     let dispatch = dispatch.operand(Place::A, a, m, k).operand(Place::B, b, b_rows, b_row).result(out, n);
-    let dispatch = match bias {
-        Some(bias) => dispatch.operand(Place::C, bias, 1, n),
-        None => dispatch.no_operand(Place::C),
-    };
+    let dispatch = dispatch.optional(Place::C, bias, 1, n).optional(Place::D, addend, m, n);
     dispatch.param("m", m).param("n", n).param("k", k).threads(m.div_ceil(p) * n.div_ceil(4 * q))
 }
 
@@ -83,13 +83,14 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
 struct Matmul {
     layout: Layout,
     bias: bool,
+    addend: bool,
     relu: bool,
 }
 
 impl Matmul {
     /// A product alone.
     fn plain(layout: Layout) -> Self {
-        Matmul { layout, bias: false, relu: false }
+        Matmul { layout, bias: false, addend: false, relu: false }
     }
 
     fn extents(&self, a: &Shape, b: &Shape) -> Result<(usize, usize, usize), Mismatch> {
@@ -114,7 +115,7 @@ impl Operator for Matmul {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let expected = if self.bias { 3 } else { 2 };
+        let expected = 2 + usize::from(self.bias) + usize::from(self.addend);
         if inputs.len() != expected {
             return Err(Mismatch::new("operands", expected, inputs.len()));
         }
@@ -126,10 +127,14 @@ impl Operator for Matmul {
             return Err(Mismatch::new("b", "2 axes", b));
         }
         let (m, n, _) = self.extents(&a.shape, &b.shape)?;
-        if let Some(bias) = inputs.get(2).filter(|t| t.shape != Shape::from([n])) {
+        if let Some(bias) = inputs.get(2).filter(|t| self.bias && t.shape != Shape::from([n])) {
             return Err(Mismatch::new("bias", Shape::from([n]), bias));
         }
-        Ok(TensorType::f32(if transposed_a { Shape::from([m, n]) } else { a.shape.with_channels(n) }))
+        let ty = TensorType::f32(if transposed_a { Shape::from([m, n]) } else { a.shape.with_channels(n) });
+        match inputs.last().filter(|t| self.addend && ***t != ty) {
+            Some(addend) => Err(Mismatch::new("addend", ty, addend)),
+            None => Ok(ty),
+        }
     }
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
@@ -156,15 +161,24 @@ impl Operator for Matmul {
         if self.bias {
             grads.push(call.grad(2, || gy.sum_to(call.inputs[2].shape()))?);
         }
+        if self.addend {
+            grads.push(call.grad(grads.len(), || Ok(gy))?);
+        }
         Ok(grads)
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (a, b) = (lowering.input(0), lowering.input(1));
         let bias = self.bias.then(|| lowering.input(2).buffer);
+        let addend = self.addend.then(|| lowering.input(lowering.input_count() - 1).buffer);
         let (m, n, k) = self.extents(&a.ty.shape, &b.ty.shape).expect("checked by infer");
         let Matmul { layout, relu, .. } = *self;
-        product(lowering, Product { layout, m, n, k, a: a.buffer, b: b.buffer, bias, relu })
+        product(lowering, Product { layout, m, n, k, a: a.buffer, b: b.buffer, bias, addend, relu })
+    }
+
+    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
+        let fits = self.layout != Layout::TransposedA && !self.addend && !self.relu;
+        fits.then(|| Arc::new(Matmul { addend: true, ..*self }) as Arc<dyn Operator>)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -184,7 +198,7 @@ impl<'r> Var<'r> {
     /// `x·W + b` for every row, then ReLU if asked, in one dispatch.
     #[track_caller]
     pub fn linear(self, weight: Var<'r>, bias: Var<'r>, relu: bool) -> Result<Var<'r>> {
-        let op = Matmul { layout: Layout::Plain, bias: true, relu };
+        let op = Matmul { layout: Layout::Plain, bias: true, addend: false, relu };
         self.recorder().apply(op, &[self, weight, bias])
     }
 }

@@ -2,6 +2,7 @@
 //! it costs. Nothing here touches a device.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;
@@ -58,6 +59,12 @@ pub trait Operator: fmt::Debug + Send + Sync {
             flops: output.shape.numel() as u64,
             bytes: inputs.iter().map(|t| t.bytes()).sum::<u64>() + output.bytes(),
         }
+    }
+
+    /// The operator that adds one more operand, of the result's type, in the same pass, if there is a kernel for that.
+    /// Compiling puts it in the place of an addition that alone uses the result.
+    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
+        None
     }
 
     /// Which inputs (they must be named state) are changed in place. Such nodes run last.

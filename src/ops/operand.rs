@@ -42,6 +42,14 @@ pub(super) trait Operands: Sized {
     /// Binds an operand of `rows` rows of `row` elements.
     fn operand(self, place: Place, buffer: BufferRef, rows: usize, row: usize) -> Self;
 
+    /// Binds an operand if there is one, otherwise leaves it out: zeros.
+    fn optional(self, place: Place, buffer: Option<BufferRef>, rows: usize, row: usize) -> Self {
+        match buffer {
+            Some(buffer) => self.operand(place, buffer, rows, row),
+            None => self.no_operand(place),
+        }
+    }
+
     /// Leaves an operand out: zeros.
     fn no_operand(self, place: Place) -> Self;
 

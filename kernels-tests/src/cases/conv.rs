@@ -56,5 +56,20 @@ pub fn cases() -> Vec<Case> {
             ));
         }
     }
+    // The sum with the input is folded into the convolution, the meeting of its two gradients into the gradient's kernel.
+    for (kernel, channels) in [(3, 8), (1, 8), (1, 5)] {
+        let conv = Conv2d { padding: kernel / 2, ..Conv2d::default() };
+        cases.push(Case::new(
+            "conv2d",
+            "plus its input",
+            [Operand::normal([2, 5, 6, channels]), Operand::normal([kernel, kernel, channels, channels])],
+            move |_, x| x[0].conv2d(x[1], conv)?.add(x[0]),
+            move |x| {
+                let mut y = reference::conv2d(&x[0], &x[1], None, [1, kernel / 2, 1], false);
+                y.data.iter_mut().zip(&x[0].data).for_each(|(y, x)| *y += x);
+                y
+            },
+        ));
+    }
     cases
 }

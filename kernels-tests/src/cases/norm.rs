@@ -51,6 +51,20 @@ pub fn cases() -> Vec<Case> {
         // Running statistics are not learnt, so they have no gradient.
         cases.push(case.forward_only());
     }
+    // The gradients of the two paths meet in one kernel.
+    for channels in [3, 8] {
+        cases.push(Case::new(
+            "batch_norm_train",
+            "plus its input",
+            [Operand::normal([3, 7, channels]), Operand::normal([2, channels])],
+            |_, x| x[0].batch_norm_train(x[1], EPS, true)?.y.add(x[0]),
+            |x| {
+                let mut y = reference::batch_norm(&x[0], &x[1], &reference::statistics(&x[0]), EPS.into(), true);
+                y.data.iter_mut().zip(&x[0].data).for_each(|(y, x)| *y += x);
+                y
+            },
+        ));
+    }
     // A mean a thousand times the deviation must not cost the variance its digits.
     let far = Case::new(
         "batch_norm_statistics",
