@@ -1,34 +1,51 @@
-// y = f(a, b) with broadcasting: an axis that an operand repeats has stride 0. Up to six axes, innermost last.
+// y = f(a, b) with broadcasting, over AXES axes, innermost first: extents n, strides a and b (0 where an operand repeats;
+// those of axis 0, A0 and B0, are 0 or 1). A thread makes BY neighbours of axis 0, 4 or 1.
 struct Params {
-    total: u32,
-    d1: u32, d2: u32, d3: u32, d4: u32, d5: u32,
-    a0: u32, a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
-    b0: u32, b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
+    threads: u32,
+    n0: u32, n1: u32, n2: u32, n3: u32, n4: u32,
+    a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
+    b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
+fn take(rest: ptr<function, u32>, axis: u32, extent: u32) -> u32 {
+    var index = 0u;
+    if axis + 1u == AXES {
+        index = *rest;
+    } else if axis < AXES {
+        index = *rest % extent;
+        *rest /= extent;
+    }
+    return index;
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
-    if i >= params.total {
+    if i >= params.threads {
         return;
     }
-    var rest = i;
-    let i5 = rest % params.d5;
-    rest /= params.d5;
-    let i4 = rest % params.d4;
-    rest /= params.d4;
-    let i3 = rest % params.d3;
-    rest /= params.d3;
-    let i2 = rest % params.d2;
-    rest /= params.d2;
-    let i1 = rest % params.d1;
-    let i0 = rest / params.d1;
     let p = params;
-    let at_a = i0 * p.a0 + i1 * p.a1 + i2 * p.a2 + i3 * p.a3 + i4 * p.a4 + i5 * p.a5;
-    let at_b = i0 * p.b0 + i1 * p.b1 + i2 * p.b2 + i3 * p.b3 + i4 * p.b4 + i5 * p.b5;
-    y[i] = combine(vec4(a[at_a]), vec4(b[at_b])).x;
+    // Each axis takes its index off `rest`; the outermost has no extent to divide by.
+    var rest = i * BY;
+    var at = take(&rest, 0u, p.n0) * vec2(A0, B0);
+    at += take(&rest, 1u, p.n1) * vec2(p.a1, p.b1);
+    at += take(&rest, 2u, p.n2) * vec2(p.a2, p.b2);
+    at += take(&rest, 3u, p.n3) * vec2(p.a3, p.b3);
+    at += take(&rest, 4u, p.n4) * vec2(p.a4, p.b4);
+    at += take(&rest, 5u, 1u) * vec2(p.a5, p.b5);
+    if BY == 4u {
+        let left = vec4(a[at.x], a[at.x + A0], a[at.x + 2u * A0], a[at.x + 3u * A0]);
+        let right = vec4(b[at.y], b[at.y + B0], b[at.y + 2u * B0], b[at.y + 3u * B0]);
+        let result = combine(left, right);
+        y[4u * i] = result.x;
+        y[4u * i + 1u] = result.y;
+        y[4u * i + 2u] = result.z;
+        y[4u * i + 3u] = result.w;
+    } else {
+        y[i] = combine(vec4(a[at.x]), vec4(b[at.y])).x;
+    }
 }

@@ -172,6 +172,9 @@ impl Binary {
 const LEFT: u32 = 6;
 const GREATER: u32 = 7;
 
+/// The most axes a broadcast may have.
+const MAX_AXES: usize = 6;
+
 /// The shape that two shapes broadcast to.
 fn broadcast_shape(a: &Shape, b: &Shape) -> Option<Shape> {
     let rank = a.rank().max(b.rank());
@@ -236,8 +239,8 @@ fn infer_broadcast(inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
     expect_f32("b", b)?;
     let shape = broadcast_shape(&a.shape, &b.shape);
     let shape = shape.ok_or_else(|| Mismatch::new("b", format!("a shape that broadcasts with {a}"), b))?;
-    if shape.rank() > 6 {
-        return Err(Mismatch::new("a", "at most 6 axes", shape));
+    if shape.rank() > MAX_AXES {
+        return Err(Mismatch::new("a", format!("at most {MAX_AXES} axes"), shape));
     }
     Ok(TensorType::f32(shape))
 }
@@ -251,30 +254,53 @@ fn lower_binary(lowering: &mut Lowering<'_>, op: u32) -> Result<()> {
         let dispatch = lowering.dispatch(&BINARY).define("WG", lanes).define("OP", op);
         return dispatch.bind("a", a.buffer).bind("b", b.buffer).bind("y", y).param("quads", quads).threads(quads);
     }
-    let dims: [usize; 6] = std::array::from_fn(|axis| extent(&shape, 6, axis));
-    let strides = |operand: &Shape| {
-        let mut strides = [0usize; 6];
-        let mut stride = 1;
-        for axis in (0..6).rev() {
-            let n = extent(operand, 6, axis);
-            strides[axis] = if n == 1 { 0 } else { stride };
-            stride *= n;
+    let axes = collapse(&shape, &a.ty.shape, &b.ty.shape);
+    // Four neighbours a thread where a row is whole quads; a single row may run on into the padding.
+    let by = if axes.len() == 1 || axes[0].extent.is_multiple_of(4) { 4 } else { 1 };
+    let mut dispatch = lowering.dispatch(&BROADCAST).define("WG", lanes).define("OP", op).define("BY", by as u32);
+    dispatch = dispatch.define("AXES", axes.len()).define("A0", axes[0].a).define("B0", axes[0].b);
+    for axis in 0..MAX_AXES {
+        let Axis { extent, a, b } = axes.get(axis).copied().unwrap_or(Axis { extent: 1, a: 0, b: 0 });
+        if axis + 1 < MAX_AXES {
+            dispatch = dispatch.param(["n0", "n1", "n2", "n3", "n4"][axis], extent);
         }
-        strides
-    };
-    let (sa, sb) = (strides(&a.ty.shape), strides(&b.ty.shape));
-    let mut dispatch = lowering.dispatch(&BROADCAST).define("WG", lanes).define("OP", op);
-    for (name, value) in ["d1", "d2", "d3", "d4", "d5"].into_iter().zip(&dims[1..]) {
-        dispatch = dispatch.param(name, *value);
+        if axis > 0 {
+            dispatch = dispatch.param(["a1", "a2", "a3", "a4", "a5"][axis - 1], a);
+            dispatch = dispatch.param(["b1", "b2", "b3", "b4", "b5"][axis - 1], b);
+        }
     }
-    for (name, value) in ["a0", "a1", "a2", "a3", "a4", "a5"].into_iter().zip(sa) {
-        dispatch = dispatch.param(name, value);
+    let threads = shape.numel().div_ceil(by);
+    dispatch.param("threads", threads).bind("a", a.buffer).bind("b", b.buffer).bind("y", y).threads(threads)
+}
+
+/// An axis of a broadcast: its extent, and how far apart its neighbours are in each operand (0 where it repeats).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Axis {
+    extent: usize,
+    a: usize,
+    b: usize,
+}
+
+/// The axes of a broadcast, innermost first, with neighbours that both operands walk through as one merged; at least one.
+fn collapse(shape: &Shape, a: &Shape, b: &Shape) -> Vec<Axis> {
+    let rank = shape.rank();
+    let (mut stride_a, mut stride_b) = (1, 1);
+    let mut axes: Vec<Axis> = Vec::new();
+    for axis in (0..rank).rev() {
+        let [n, na, nb] = [shape, a, b].map(|s| extent(s, rank, axis));
+        let next = Axis { extent: n, a: if na == 1 { 0 } else { stride_a }, b: if nb == 1 { 0 } else { stride_b } };
+        stride_a *= na;
+        stride_b *= nb;
+        match axes.last_mut() {
+            _ if n == 1 => {}
+            Some(inner) if next.a == inner.a * inner.extent && next.b == inner.b * inner.extent => inner.extent *= n,
+            _ => axes.push(next),
+        }
     }
-    for (name, value) in ["b0", "b1", "b2", "b3", "b4", "b5"].into_iter().zip(sb) {
-        dispatch = dispatch.param(name, value);
+    if axes.is_empty() {
+        axes.push(Axis { extent: 1, a: 0, b: 0 });
     }
-    let total = shape.numel();
-    dispatch.param("total", total).bind("a", a.buffer).bind("b", b.buffer).bind("y", y).threads(total)
+    axes
 }
 
 /// 1 where a > b, ½ where equal, else 0.
@@ -312,7 +338,7 @@ impl Operator for Broadcast {
         let [x] = operands(inputs)?;
         expect_f32("x", x)?;
         match broadcast_shape(&x.shape, &self.0) {
-            Some(shape) if shape == self.0 && shape.rank() <= 6 => Ok(TensorType::f32(shape)),
+            Some(shape) if shape == self.0 && shape.rank() <= MAX_AXES => Ok(TensorType::f32(shape)),
             _ => Err(Mismatch::new("x", format!("a shape that repeats to {}", self.0), x)),
         }
     }
@@ -524,5 +550,24 @@ impl<'r> Var<'r> {
     #[track_caller]
     pub fn assign(self, value: Var<'r>) -> Result<Var<'r>> {
         self.recorder().apply(Assign, &[self, value])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_that_are_walked_through_as_one_are_merged() {
+        let axes = |y: &[usize], a: &[usize], b: &[usize]| {
+            let axes = collapse(&y.into(), &a.into(), &b.into());
+            axes.into_iter().map(|axis| [axis.extent, axis.a, axis.b]).collect::<Vec<_>>()
+        };
+        assert_eq!(axes(&[2, 3, 4], &[1], &[2, 3, 4]), [[24, 0, 1]]);
+        assert_eq!(axes(&[2, 3, 4], &[4], &[2, 3, 4]), [[4, 1, 1], [6, 0, 4]]);
+        assert_eq!(axes(&[2, 3, 4], &[2, 1, 1], &[2, 3, 4]), [[12, 0, 1], [2, 1, 12]]);
+        assert_eq!(axes(&[2, 3, 4], &[2, 1, 4], &[3, 1]), [[4, 1, 0], [3, 0, 1], [2, 4, 0]]);
+        assert_eq!(axes(&[5, 1, 1], &[5, 1, 1], &[1]), [[5, 1, 0]]);
+        assert_eq!(axes(&[1, 1], &[1, 1], &[1]), [[1, 0, 0]]);
     }
 }
