@@ -147,8 +147,7 @@ impl Operator for Forward {
             return product(lowering, Product { layout, m, n, k, a: x.buffer, b: w.buffer, bias, addend, relu });
         }
         let out = lowering.output();
-        let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
-        let (p, q) = (strip(e.ow), if vec4 { groups(e.co) } else { 1 });
+        let (p, q) = (strip(e.ow, most_pixels(&e)), 1);
         let dispatch = self.conv.describe(lowering, &FORWARD, &e, p, q).define("RELU", self.relu);
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
         let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci);
@@ -220,7 +219,8 @@ impl Operator for InputGradient {
         let out = lowering.output();
         let stride = self.conv.stride;
         let columns = e.w.div_ceil(stride);
-        let (p, q) = if stride == 1 && columns >= 8 { (8, 1) } else { (strip(columns), 1) };
+        let most = if stride == 1 { most_pixels(&e) } else { most_pixels(&e).min(4) };
+        let (p, q) = (strip(columns, most), 1);
         let dispatch = self.conv.describe(lowering, &INPUT_GRADIENT, &e, p, q);
         let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
         let dispatch = dispatch.define("K_STEP", stride / gcd(stride, self.conv.dilation));
@@ -280,7 +280,7 @@ impl Operator for WeightGradient {
         let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
         let q = if vec4 && taps <= 3 { groups(e.co) } else { 1 };
         let qi = if taps == 1 { groups(e.ci) } else { 1 };
-        let p = strip(e.ow);
+        let p = strip(e.ow, most_pixels(&e).min(4));
         let rows = e.n * e.oh;
         let tiles = e.co.div_ceil(4 * q) * e.ci.div_ceil(4 * qi) * e.kh * e.kw / taps;
         let rows_per_split = rows.div_ceil(splits(lowering.target().class, tiles, rows));
@@ -343,9 +343,20 @@ impl Conv2d {
     }
 }
 
-/// Pixels a lane takes of a row of `width`.
-fn strip(width: usize) -> usize {
-    width.clamp(1, 4)
+/// The most pixels a lane takes. Kernels that load single elements are long; drivers take their time over them.
+fn most_pixels(e: &Extents) -> usize {
+    match (e.ci.is_multiple_of(4), e.co.is_multiple_of(4)) {
+        (true, true) => 8,
+        (false, true) => 4,
+        _ => 2,
+    }
+}
+
+/// How many pixels of a row of `width` a lane takes: the time of the row's strips is least if what a lane does besides
+/// (loading weights) costs as much as three pixels.
+fn strip(width: usize, most: usize) -> usize {
+    let time = |&p: &usize| (width.div_ceil(p) * (p + 3), width - p);
+    (1..=most.min(width)).min_by_key(time).unwrap_or(1)
 }
 
 /// Groups of four channels a lane takes.
