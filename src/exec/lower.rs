@@ -13,6 +13,9 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, Kind, NodeId, TensorData};
 use crate::shape::{DType, TensorType};
 
+/// A dispatch reads through images only if it has a buffer at least this large.
+const SMALLEST_IMAGE_BYTES: u64 = 32 << 10;
+
 /// Options of [`compile`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CompileOptions {
@@ -195,14 +198,7 @@ impl<'t> Build<'t> {
             temp.first = temp.first.min(temp.last);
         }
         let plan = if options.keep_values { Plan::without_reuse(&temps) } else { Plan::greedy_by_size(&temps) };
-        let bytes = |buffer: BufferRef| match buffer {
-            BufferRef::Input(i) => self.inputs[i as usize].ty.bytes(),
-            BufferRef::State(i) => self.states[i as usize].ty.bytes(),
-            BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
-            BufferRef::Temp(i) => self.temps[i as usize],
-            BufferRef::Unused => 0,
-        };
-        let images = ImagePlan::new(&self.kernels, &self.steps, bytes);
+        let images = ImagePlan::new(&self.kernels, &self.steps, |buffer| self.bytes(buffer));
         Ok(Program {
             kernels: self.kernels,
             steps: self.steps,
@@ -215,6 +211,16 @@ impl<'t> Build<'t> {
             plan,
             nodes: self.nodes,
         })
+    }
+
+    fn bytes(&self, buffer: BufferRef) -> u64 {
+        match buffer {
+            BufferRef::Input(i) => self.inputs[i as usize].ty.bytes(),
+            BufferRef::State(i) => self.states[i as usize].ty.bytes(),
+            BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
+            BufferRef::Temp(i) => self.temps[i as usize],
+            BufferRef::Unused => 0,
+        }
     }
 
     fn temp(&mut self, bytes: u64) -> BufferRef {
@@ -235,6 +241,7 @@ pub struct Lowering<'a> {
 /// The part of [`Build`] a [`Lowering`] uses; a trait so that its lifetime stays out of operators' signatures.
 trait Emit {
     fn target(&self) -> &Target;
+    fn bytes(&self, buffer: BufferRef) -> u64;
     fn temp(&mut self, bytes: u64) -> BufferRef;
     fn constant(&mut self, data: TensorData) -> BufferRef;
     fn push(&mut self, kernel: Arc<Kernel>, step: Step);
@@ -243,6 +250,10 @@ trait Emit {
 impl Emit for Build<'_> {
     fn target(&self) -> &Target {
         self.target
+    }
+
+    fn bytes(&self, buffer: BufferRef) -> u64 {
+        Build::bytes(self, buffer)
     }
 
     fn temp(&mut self, bytes: u64) -> BufferRef {
@@ -394,7 +405,10 @@ impl Dispatch<'_> {
     }
 
     fn kernel(&self) -> Result<Arc<Kernel>> {
-        Kernel::new(self.shader, &self.defines, &self.parts, self.build.target().images())
+        // Copies to images cost more than they save where there is little to read.
+        let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
+        let images = if largest < SMALLEST_IMAGE_BYTES { 0 } else { self.build.target().images() };
+        Kernel::new(self.shader, &self.defines, &self.parts, images)
     }
 
     fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {
