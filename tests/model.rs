@@ -1,15 +1,190 @@
-//! The graph CNN as a whole: it compiles, its outputs have the promised shapes and depend on the photo, and memory is reused.
+//! The graph CNN as a whole, in sizes that a test can afford: it plans, lifts, trains, resumes and stops on NaN.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use glam::Vec3;
+use knuckle::data::SceneSampler;
+use knuckle::exec::{CompileOptions, Target, compile};
+use knuckle::graph::TensorData;
 use knuckle::hand::RiggedHand;
-use knuckle::models::{GraphCnnConfig, MeshGraph, Network};
+use knuckle::models::{GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
+use knuckle::train::{Control, TrainOptions, Trainer, checkpoint_path};
 use knuckle::rng::Rng;
-use knuckle::{Gpu, Recorder, Result};
+use knuckle::{Error, Gpu, Recorder, Result};
+use safetensors::SafeTensors;
+
+fn mesh() -> MeshGraph {
+    MeshGraph::new(&RiggedHand::right()).expect("the shipped hand")
+}
+
+/// The real network with hardly any channels.
+fn tiny() -> GraphCnnConfig {
+    GraphCnnConfig {
+        name: "tiny".into(),
+        input_px: 64,
+        stem: 4,
+        features: 8,
+        stacks: 1,
+        depth: 1,
+        encoder: [8; 4],
+        latent: 8,
+        graph: [4; 4],
+        pose: [2, 2],
+        sigma_px: 1.0,
+    }
+}
+
+fn options() -> TrainOptions {
+    TrainOptions {
+        batch: 2,
+        pretrain_steps: 3,
+        full_steps: 4,
+        validation_samples: 0,
+        checkpoint_every: 0,
+        ..TrainOptions::new(tiny())
+    }
+}
+
+/// An empty folder for one test.
+fn folder(name: &str) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("knuckle-model-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&path);
+    path
+}
+
+/// Every tensor of a checkpoint by name; the order in the file's header is not fixed.
+fn checkpoint(out: &Path) -> BTreeMap<String, Vec<u8>> {
+    let bytes = std::fs::read(checkpoint_path(out)).expect("a checkpoint");
+    let file = SafeTensors::deserialize(&bytes).expect("safetensors");
+    file.iter().map(|(name, tensor)| (name.to_string(), tensor.data().to_vec())).collect()
+}
+
+#[test]
+fn inference_plans_reuse_memory() -> Result<()> {
+    let mesh = mesh();
+    let target = Target::webgpu_defaults();
+    for config in [GraphCnnConfig::small(), GraphCnnConfig::paper()] {
+        let r = Recorder::new();
+        let photo = r.input("photo", [1, config.input_px, config.input_px, 3]);
+        let prediction = Network { config: &config, mesh: &mesh }.predict(photo)?;
+        let outputs = [(String::new(), prediction.mesh_uvd.id())];
+        let options = CompileOptions { effects: false, keep_values: false };
+        let program = r.with_graph(|graph| compile(graph, &outputs, &target, options))?;
+        let memory = program.plan.report(&program);
+        println!("{}: {memory}; {:.3} GFLOP", config.name, program.cost().flops as f64 * 1e-9);
+        assert!(memory.slots * 4 <= memory.without_reuse, "{memory}");
+    }
+    Ok(())
+}
+
+#[test]
+fn lifting_undoes_projection() -> Result<()> {
+    let (gpu, mesh, size) = (Gpu::new()?, mesh(), 64);
+    let sampler = SceneSampler::new(&RiggedHand::right(), size, 5);
+    let mut truth = TruthBatch::default();
+    let mut uvd = Vec::new();
+    for index in 0..2 {
+        let scene = sampler.sample(index);
+        let known = scene.truth();
+        truth.push(&known, &mesh, size);
+        let wrist = known.joints[0].z;
+        for &v in known.vertices {
+            let uv = known.camera.project(v) / (size as f32 / 2.0) - 1.0;
+            uvd.extend([uv.x, uv.y, (v.z - wrist) / known.scale_mm()]);
+        }
+    }
+    let r = Recorder::new();
+    let xyz = Lifting::record(&r, 2).lift(r.input("uvd", [2, mesh.vertices, 3]))?;
+    let expected = r.input("mesh_xyz", [2, mesh.vertices, 3]);
+    let error = xyz.sub(expected)?;
+    let mut exe = gpu.compile(&r, [error])?;
+    let wanted = ["rays", "root", "mesh_xyz"];
+    let inputs = truth.inputs().into_iter().filter(|(name, _)| wanted.contains(name));
+    let out = exe.run(inputs.chain([("uvd", &uvd[..])]))?;
+    let worst = out.f32(0).iter().fold(0.0f32, |m, v| m.max(v.abs()));
+    assert!(worst < 2e-5, "{worst} of a bone's length");
+    Ok(())
+}
+
+#[test]
+fn joints_move_and_scale_with_the_mesh() -> Result<()> {
+    let (gpu, mesh, config) = (Gpu::new()?, mesh(), tiny());
+    let r = Recorder::new();
+    let joints = Network { config: &config, mesh: &mesh }.joints(r.input("xyz", [3, mesh.vertices, 3]))?;
+    let mut exe = gpu.compile(&r, [joints])?;
+    let rest = RiggedHand::right();
+    let shift = Vec3::new(0.5, -2.0, 7.0);
+    let unit: Vec<Vec3> = rest.rest_vertices().iter().map(|v| *v / 40.0).collect();
+    let batch = [unit.clone(), unit.iter().map(|v| *v * 3.0).collect(), unit.iter().map(|v| *v + shift).collect()];
+    let flat: Vec<f32> = batch.iter().flatten().flat_map(|v| v.to_array()).collect();
+    let out = exe.run([("xyz", &flat)])?;
+    let joints: Vec<Vec3> = out.f32(0).chunks_exact(3).map(Vec3::from_slice).collect();
+    for j in 0..21 {
+        assert!((joints[21 + j] - joints[j] * 3.0).length() < 1e-3, "linear");
+        assert!((joints[42 + j] - joints[j] - shift).length() < 1e-3, "moves along");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_resumed_training_ends_with_the_same_bits() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let whole = folder("whole");
+    let mut losses = Vec::new();
+    Trainer::new(&gpu, options(), &whole)?.run(|step| {
+        losses.push(step.loss);
+        Control::Continue
+    })?;
+    assert_eq!(losses.len(), 7);
+    // Stopped within the first stage, at its end, and within the second.
+    for stop in [2, 3, 5] {
+        let parts = folder(&format!("stopped-{stop}"));
+        Trainer::new(&gpu, options(), &parts)?.run(|step| match step.step == stop {
+            true => Control::Stop,
+            false => Control::Continue,
+        })?;
+        let mut trainer = Trainer::resume(&gpu, &parts)?;
+        assert_eq!(trainer.steps_done(), stop);
+        trainer.run(|step| {
+            assert_eq!(step.loss, losses[step.step as usize - 1], "step {}", step.step);
+            Control::Continue
+        })?;
+        assert!(checkpoint(&parts) == checkpoint(&whole), "stopped after {stop}");
+        std::fs::remove_dir_all(&parts).ok();
+    }
+    std::fs::remove_dir_all(&whole).ok();
+    Ok(())
+}
+
+#[test]
+fn a_loss_that_is_nan_stops_with_the_culprit_and_harms_nothing() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let out = folder("nan");
+    let mut trainer = Trainer::new(&gpu, TrainOptions { pretrain_steps: 0, ..options() }, &out)?;
+    trainer.run(|step| if step.step == 1 { Control::Stop } else { Control::Continue })?;
+    let before = checkpoint(&out);
+    let name = "graph/fine/theta0";
+    let weight = trainer.states().read(&[name])?.remove(0);
+    let mut values = weight.to_f32();
+    values[3] = f32::MAX;
+    trainer.states().write(name, &TensorData::f32(weight.ty.shape.clone(), &values).expect("as many"))?;
+    let statistics = trainer.states().read(&["hourglass/stem_norm/statistics"])?;
+    let error = trainer.run(|_| Control::Continue).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, Error::NotFinite { .. }), "{text}");
+    assert!(text.contains("step 2") && text.contains("matmul") && text.contains("recorded at"), "{text}");
+    assert_eq!(trainer.states().read(&["hourglass/stem_norm/statistics"])?, statistics, "no state changed");
+    assert!(checkpoint(&out) == before, "the last good checkpoint stays");
+    std::fs::remove_dir_all(&out).ok();
+    Ok(())
+}
 
 #[test]
 fn small_network_predicts() -> Result<()> {
     let gpu = Gpu::new()?;
     let config = GraphCnnConfig::small();
-    let mesh = MeshGraph::new(&RiggedHand::right())?;
+    let mesh = mesh();
     let network = Network { config: &config, mesh: &mesh };
     let r = Recorder::new();
     let size = config.input_px;
@@ -17,9 +192,6 @@ fn small_network_predicts() -> Result<()> {
     let joints = network.joints(prediction.mesh_uvd)?;
     assert_eq!(prediction.heatmaps.len(), config.stacks);
     let mut exe = gpu.compile(&r, [prediction.heatmaps[config.stacks - 1], prediction.mesh_uvd, joints])?;
-    let program = exe.program();
-    let (planned, alone) = (program.plan.slots.iter().sum::<u64>(), program.temps.iter().map(|t| t.bytes).sum::<u64>());
-    assert!(planned * 4 <= alone, "slots take {planned} bytes, {alone} without reuse");
     let mut rng = Rng::new(1, 1);
     let mut photo = || -> Vec<f32> { (0..size * size * 3).map(|_| rng.uniform()).collect() };
     let (first, second) = (photo(), photo());
