@@ -9,8 +9,8 @@ use knuckle::exec::{CompileOptions, Target, compile};
 use knuckle::graph::TensorData;
 use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
-use knuckle::train::{Control, TrainOptions, Trainer, checkpoint_path};
 use knuckle::rng::Rng;
+use knuckle::train::{Control, TrainOptions, Trainer, checkpoint_path};
 use knuckle::{Error, Gpu, Recorder, Result};
 use safetensors::SafeTensors;
 

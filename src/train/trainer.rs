@@ -214,13 +214,10 @@ impl Trainer {
     /// Trains to the end, or until `report` asks to stop. A loss that is not finite stops the training with an error that
     /// names the operator it came from; the weights are those before that step, and the last checkpoint stays.
     pub fn run(&mut self, mut report: impl FnMut(&StepReport) -> Control) -> Result<()> {
-        let mut batches = self.batches(self.step);
+        let batches = self.batches(self.step);
         let mut evaluator = None;
         while self.step < self.options.steps() {
-            let stage = self.options.stage(self.step);
-            if stage != self.stage.stage {
-                self.enter(stage)?;
-            }
+            let stage = self.stage.stage;
             let (scene, truth) =
                 batches.recv().map_err(|_| Error::Gpu("the thread that makes samples ended".into()))?;
             let learning_rate = self.options.learning_rate_at(self.step);
@@ -245,6 +242,11 @@ impl Trainer {
                 checkpoint: None,
             };
             let last = self.step == self.options.steps();
+            let next = self.options.stage(self.step);
+            if next != stage && !last {
+                // Before any checkpoint: one at the border holds the state of the stage that goes on from it.
+                self.enter(next)?;
+            }
             let due = |every: u64| last || (every > 0 && self.step.is_multiple_of(every));
             if stage == Stage::Full && due(self.options.validate_every) && self.options.validation_samples > 0 {
                 let evaluator = match &mut evaluator {
@@ -262,10 +264,6 @@ impl Trainer {
                     self.save()?;
                 }
                 return Ok(());
-            }
-            if stage != self.options.stage(self.step) {
-                evaluator = None;
-                batches = self.batches(self.step);
             }
         }
         Ok(())
