@@ -40,6 +40,8 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("gather_rows", "x", |r| r.input("a", [7, 4]).gather_rows(&[0])),
     ("spmm", "x", |r| r.input("a", [7, 4]).spmm(&matrix())),
     ("spmm", "x", |r| r.input("a", [1, 4, 4]).spmm(&matrix())),
+    ("spmm", "x", |r| r.input("a", [1, 3, 0]).spmm(&matrix())),
+    ("gather_rows", "x", |r| r.input("a", [0, 7, 4]).gather_rows(&[0])),
     ("spmm", "z", |r| r.input("a", [1, 3, 4]).spmm_add(&matrix(), 1.0, r.input("z", [1, 3, 4]), 1.0)),
     ("spmm", "factors", |r| r.input("a", [1, 3, 4]).spmm_add(&matrix(), f32::NAN, r.input("z", [1, 2, 4]), 1.0)),
     ("gaussian_heatmaps", "uv", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 3]), 4, 4, 1.0)),

@@ -1,5 +1,6 @@
 // Fills columns y_first .. y_first + columns of every row of y: zero, but for the columns lead .. lead + width of them,
-// which are columns x_first .. x_first + width of x. Copies bits, so it serves every element type.
+// which are columns x_first .. x_first + width of x. Copies bits, so it serves every element type. A thread fills RUN
+// columns.
 struct Params {
     rows: u32,
     columns: u32,
@@ -16,17 +17,20 @@ struct Params {
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let runs = (params.columns + RUN - 1u) / RUN;
     let i = flat_index(id, groups);
-    if i >= params.rows * params.columns {
+    let row = i / runs;
+    if row >= params.rows {
         return;
     }
-    let row = i / params.columns;
-    let column = i % params.columns;
-    var value = Words();
-    // Columns before `lead` wrap to numbers beyond any width.
-    let source = column - params.lead;
-    if source < params.width {
-        value = x[row * params.x_stride + params.x_first + source];
+    let first = (i % runs) * RUN;
+    for (var column = first; column < min(first + RUN, params.columns); column++) {
+        var value = Words();
+        // Columns before `lead` wrap to numbers beyond any width.
+        let source = column - params.lead;
+        if source < params.width {
+            value = x[row * params.x_stride + params.x_first + source];
+        }
+        y[row * params.y_stride + params.y_first + column] = value;
     }
-    y[row * params.y_stride + params.y_first + column] = value;
 }

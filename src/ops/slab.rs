@@ -23,18 +23,18 @@ pub(super) struct Slab {
 }
 
 impl Slab {
-    /// Emits the copy, four words a thread where everything is a multiple of four.
+    /// Emits the copy, as whole vec4s where everything is a multiple of four.
     pub(super) fn lower(self, lowering: &mut Lowering<'_>, x: BufferRef, y: BufferRef) -> Result<()> {
         let Slab { rows, columns, lead, width, x_first, x_stride, y_first, y_stride } = self;
         let quads = [columns, lead, width, x_first, x_stride, y_first, y_stride].iter().all(|n| n % 4 == 0);
         let (shader, by) = if quads { (&QUADS, 4) } else { (&WORDS, 1) };
-        let lanes = lowering.target().lanes();
-        let dispatch = lowering.dispatch(shader).define("WG", lanes).define("WORDS_A_THREAD", by as u32);
+        let (lanes, run) = (lowering.target().lanes(), if quads { 1 } else { columns.clamp(1, 4) });
+        let dispatch = lowering.dispatch(shader).define("WG", lanes).define("WORDS", by as u32).define("RUN", run);
         let dispatch = dispatch.param("rows", rows).param("columns", columns / by).param("lead", lead / by);
         let dispatch = dispatch.param("width", width / by).param("x_first", x_first / by);
         let dispatch = dispatch.param("x_stride", x_stride / by).param("y_first", y_first / by);
         let dispatch = dispatch.param("y_stride", y_stride / by).bind("x", x).bind("y", y);
-        dispatch.threads(rows * columns / by)
+        dispatch.threads(rows * (columns / by).div_ceil(run))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Error, Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{AdapterClass, Lowering, Shader};
 use crate::graph::{TensorData, Var};
 use crate::shader;
 use crate::shape::TensorType;
@@ -26,21 +26,34 @@ pub struct SpmmMatrix {
     transpose: OnceLock<Option<Rows>>,
 }
 
-/// The three arrays of compressed rows.
+/// Compressed rows as the kernel reads them: entries in pairs (column, value, column, value), and where each row's pairs
+/// begin. Of an odd number of entries the last is paired with zero times itself.
 #[derive(Debug)]
 struct Rows {
     row_ptr: TensorData,
-    col: TensorData,
-    val: TensorData,
+    pairs: TensorData,
 }
 
 impl Rows {
     fn new(csr: &Csr) -> Self {
-        let words = |values: &[u32]| TensorData::u32([values.len()], values).expect("as long as itself");
-        let val = TensorData::f32([csr.val.len()], &csr.val).expect("as long as itself");
-        Rows { row_ptr: words(&csr.row_ptr), col: words(&csr.col), val }
+        let (mut row_ptr, mut pairs) = (vec![0u32], Vec::new());
+        for row in 0..csr.rows {
+            let entries: Vec<(usize, f32)> = csr.row(row).collect();
+            for pair in entries.chunks(2) {
+                let (first, second) = (pair[0], pair.get(1).copied().unwrap_or((pair[0].0, 0.0)));
+                pairs.extend([first.0 as f32, first.1, second.0 as f32, second.1]);
+            }
+            row_ptr.push((pairs.len() / 4) as u32);
+        }
+        Rows {
+            row_ptr: TensorData::u32([row_ptr.len()], &row_ptr).expect("as long as itself"),
+            pairs: TensorData::f32([pairs.len()], &pairs).expect("as long as itself"),
+        }
     }
 }
+
+/// Rows and columns a matrix may have: an f32 holds every index below exactly.
+const MAX_EXTENT: usize = 1 << 24;
 
 impl SpmmMatrix {
     /// Takes a matrix, checking its parts: kernels trust them. Values must be finite.
@@ -49,6 +62,10 @@ impl SpmmMatrix {
         if let Some(i) = val.iter().position(|v| !v.is_finite()) {
             let what = "sparse matrix".to_string();
             return Err(Error::NotFinite { what, detail: format!("entry {i} is {}", val[i]) });
+        }
+        if rows.max(cols) > MAX_EXTENT {
+            let got = format!("{rows} × {cols}");
+            return Err(Error::invalid("sparse matrix", format!("at most {MAX_EXTENT} rows and columns"), got));
         }
         let csr = Csr::new(rows, cols, row_ptr, col, val)
             .map_err(|wrong| Error::invalid("sparse matrix", "consistent compressed rows", wrong))?;
@@ -102,6 +119,9 @@ impl Operator for Spmm {
         }
         let (rows, cols) = self.extents();
         let &[n, v, c] = x.shape.dims() else { return Err(Mismatch::new("x", "N×V×C", x)) };
+        if n == 0 || c == 0 {
+            return Err(Mismatch::new("x", "extents of at least 1", x));
+        }
         if v != cols {
             return Err(Mismatch::new("x", format!("{cols} nodes for a matrix of {rows} × {cols}"), x));
         }
@@ -132,18 +152,27 @@ impl Operator for Spmm {
         let (shape, total) = (x.ty.shape.dims(), lowering.output_ty().shape.numel());
         let (nodes, c) = (shape[1], shape[2]);
         let by = if c.is_multiple_of(4) { 4 } else { 1 };
-        let rows = self.matrix.rows(self.transposed);
-        let [row_ptr, col, val] = [&rows.row_ptr, &rows.col, &rows.val].map(|data| lowering.constant(data.clone()));
+        // On hardware neighbouring threads should read neighbouring quads; on a CPU loads are what costs.
+        let most = match (lowering.target().class, by) {
+            (AdapterClass::Software, 4) => 4,
+            (AdapterClass::Software, _) => 8,
+            (AdapterClass::Hardware, 4) => 1,
+            (AdapterClass::Hardware, _) => 4,
+        };
+        let per = (1..=most).rev().find(|per| (c / by).is_multiple_of(*per)).unwrap_or(1);
+        let (c, parts, total) = (c / by, c / by / per, total / by / per);
+        let Rows { row_ptr, pairs } = self.matrix.rows(self.transposed);
+        let [row_ptr, pairs] = [row_ptr, pairs].map(|data| lowering.constant(data.clone()));
         let dispatch = lowering.dispatch(&SPMM[by / 4]).define("WG", lanes).define("CHANNELS_A_THREAD", by);
-        let dispatch = dispatch.define("WITH_Z", z.is_some()).bind("row_ptr", row_ptr).bind("col", col);
-        let dispatch = dispatch.bind("val", val).bind("x", x.buffer).bind("y", y);
+        let dispatch = dispatch.define("PER", per).define("WITH_Z", z.is_some());
+        let dispatch = dispatch.bind("row_ptr", row_ptr).bind("pairs", pairs).bind("x", x.buffer).bind("y", y);
         let dispatch = match z {
             Some(z) => dispatch.bind("z", z),
             None => dispatch.unused("z"),
         };
-        let dispatch = dispatch.param("total", total / by).param("rows", self.extents().0).param("nodes", nodes);
-        let dispatch = dispatch.param("c", c / by).param("alpha", self.alpha).param("beta", self.beta);
-        dispatch.threads(total / by)
+        let dispatch = dispatch.param("total", total).param("rows", self.extents().0).param("nodes", nodes);
+        let dispatch = dispatch.param("c", c).param("parts", parts);
+        dispatch.param("alpha", self.alpha).param("beta", self.beta).threads(total)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
