@@ -147,7 +147,11 @@ impl Operator for Forward {
             return product(lowering, Product { layout, m, n, k, a: x.buffer, b: w.buffer, bias, addend, relu });
         }
         let out = lowering.output();
-        let (p, q) = (strip(e.ow, most_pixels(&e)), 1);
+        // Of a photo's few channels each load is of one element, so it has to serve many products.
+        let (p, q) = match e.ci < 4 && e.co.is_multiple_of(4) {
+            true => (strip(e.ow, 8), groups(e.co)),
+            false => (strip(e.ow, most_pixels(&e)), 1),
+        };
         let dispatch = self.conv.describe(lowering, &FORWARD, &e, p, q).define("RELU", self.relu);
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
         let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci);
