@@ -28,9 +28,9 @@ struct Gather {
 /// The extents N, V, C of node features.
 fn features(x: &TensorType) -> Result<[usize; 3], Mismatch> {
     expect_f32("x", x)?;
-    match x.shape.dims() {
-        &[n, v, c] if n > 0 && c > 0 => Ok([n, v, c]),
-        &[_, _, _] => Err(Mismatch::new("x", "extents of at least 1", x)),
+    match *x.shape.dims() {
+        [n, v, c] if n > 0 && c > 0 => Ok([n, v, c]),
+        [_, _, _] => Err(Mismatch::new("x", "extents of at least 1", x)),
         _ => Err(Mismatch::new("x", "N×V×C", x)),
     }
 }
