@@ -9,7 +9,7 @@ use super::mesh_graph::MeshGraph;
 use crate::error::{Error, Result};
 use crate::graph::{Recorder, Var};
 use crate::hand::joints::JOINTS;
-use crate::nn::losses::{MeshLoss, squared_error};
+use crate::nn::losses::{MeshLoss, MeshTruth, squared_error};
 use crate::nn::{batch_norm_relu, chebyshev, conv, conv_small, hourglass, linear, residual};
 use crate::ops::Conv2d;
 
@@ -39,6 +39,11 @@ pub struct GraphCnnConfig {
     /// Standard deviation of a heat-map's Gaussian, px of the heat-map.
     pub sigma_px: f32,
 }
+
+/// Lengths in the losses of the second stage are in units of four bone lengths, about half a hand, over which image
+/// coordinates run from −1 to 1 too: space and image then weigh alike, and neither drowns the heat-maps. (The paper
+/// does not give its unit.)
+const LOSS_UNIT: f32 = 0.25;
 
 /// Terms of a Chebyshev convolution (K in the paper).
 const ORDER: usize = 3;
@@ -179,8 +184,7 @@ impl Network<'_> {
             let x = chebyshev(x, "coarse", coarse, c1, ORDER, true)?.relu()?;
             let x = chebyshev(x.graph_upsample(4)?, "middle", middle, c2, ORDER, true)?.relu()?;
             let x = chebyshev(x.graph_upsample(4)?, "fine", fine, c3, ORDER, true)?.relu()?;
-            // Begins small: random bones would dominate the edge loss, which is of fourth order.
-            let x = chebyshev(x, "last", fine, 3, ORDER, false)?.scale(0.1)?;
+            let x = chebyshev(x, "last", fine, 3, ORDER, false)?;
             // Where each node lies on average, so that the convolutions need only say how this hand differs.
             let x = x.add(r.param_with("template", [finest, 3], crate::graph::Init::Constant(0.0)))?;
             x.gather_rows(&self.mesh.node_of_vertex)
@@ -267,8 +271,10 @@ impl<'a> Network<'a> {
         let heatmap = self.heatmap_loss(&prediction.heatmaps, truth.joints_uv)?;
         let xyz = truth.lifting.lift(prediction.mesh_uvd)?;
         let uv = prediction.mesh_uvd.slice(2, 0, 2)?;
-        let mesh = MeshLoss::new(xyz, uv, &truth.mesh, &self.mesh.operators)?;
-        let pose = squared_error(self.joints(xyz)?, truth.joints_xyz)?;
+        let joints = self.joints(xyz)?.scale(LOSS_UNIT)?;
+        let pose = squared_error(joints, truth.joints_xyz.scale(LOSS_UNIT)?)?;
+        let known = MeshTruth { xyz: truth.mesh.xyz.scale(LOSS_UNIT)?, ..truth.mesh };
+        let mesh = MeshLoss::new(xyz.scale(LOSS_UNIT)?, uv, &known, &self.mesh.operators)?;
         let total = heatmap.scale(0.5)?.add(mesh.total()?)?.add(pose)?;
         Ok(TrainingLosses { total, heatmap, mesh: Some(mesh), pose })
     }

@@ -121,8 +121,8 @@ pub fn chebyshev<'r>(
 ) -> Result<Var<'r>> {
     let r = x.recorder();
     let c = x.shape().channels();
-    // As one matrix of order·C rows would be initialised.
-    let init = Init::Normal((2.0 / (c * order) as f32).sqrt());
+    // Half the variance of a layer that a ReLU follows, as one matrix of order·C rows: the sparse products add to it.
+    let init = Init::Normal((1.0 / (c * order) as f32).sqrt());
     r.scoped(name, || {
         let term = |k: usize| -> Result<Var<'r>> {
             let theta = r.param_with(&format!("theta{k}"), [c, out], init.clone());
