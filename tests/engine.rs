@@ -181,3 +181,19 @@ fn fused_batch_norm_is_its_composition() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn every_dispatch_is_timed() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let x = r.input("x", [1 << 18]);
+    let mut exe = gpu.compile(&r, [x.square()?.sum_all()?])?;
+    let ones = vec![1.0f32; 1 << 18];
+    exe.run([("x", &ones)])?;
+    let times = exe.profile()?;
+    let steps: Vec<usize> = times.iter().map(|t| t.step).collect();
+    assert_eq!(steps, (0..exe.program().steps.len()).collect::<Vec<_>>());
+    assert!(times.iter().all(|t| t.ms.is_finite() && t.ms >= 0.0), "{times:?}");
+    assert!(times.iter().any(|t| t.ms > 0.0), "no dispatch took any time: {times:?}");
+    Ok(())
+}
