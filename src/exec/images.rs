@@ -27,13 +27,20 @@ pub enum Texel {
     Vec4U32,
     /// One u32: `r32uint`.
     U32,
+    /// Two f32: `rg32float`.
+    Vec2,
+    /// Two u32: `rg32uint`.
+    Vec2U32,
 }
 
 impl Texel {
+    const ALL: [Texel; 6] = [Texel::Vec4, Texel::Scalar, Texel::Vec4U32, Texel::U32, Texel::Vec2, Texel::Vec2U32];
+
     /// The size of a texel.
     pub fn bytes(self) -> u64 {
         match self {
             Texel::Vec4 | Texel::Vec4U32 => 16,
+            Texel::Vec2 | Texel::Vec2U32 => 8,
             Texel::Scalar | Texel::U32 => 4,
         }
     }
@@ -44,6 +51,8 @@ impl Texel {
         match *ty {
             TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::F32 } => Some(Texel::Vec4),
             TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::U32 } => Some(Texel::Vec4U32),
+            TypeInner::Vector { size: VectorSize::Bi, scalar: Scalar::F32 } => Some(Texel::Vec2),
+            TypeInner::Vector { size: VectorSize::Bi, scalar: Scalar::U32 } => Some(Texel::Vec2U32),
             TypeInner::Scalar(Scalar::F32) => Some(Texel::Scalar),
             TypeInner::Scalar(Scalar::U32) => Some(Texel::U32),
             _ => None,
@@ -57,6 +66,8 @@ impl Texel {
             naga::StorageFormat::R32Float => Some(Texel::Scalar),
             naga::StorageFormat::Rgba32Uint => Some(Texel::Vec4U32),
             naga::StorageFormat::R32Uint => Some(Texel::U32),
+            naga::StorageFormat::Rg32Float => Some(Texel::Vec2),
+            naga::StorageFormat::Rg32Uint => Some(Texel::Vec2U32),
             _ => None,
         }
     }
@@ -68,6 +79,8 @@ impl Texel {
             Texel::Scalar => ("r32float", "f32", ".x"),
             Texel::Vec4U32 => ("rgba32uint", "vec4<u32>", ""),
             Texel::U32 => ("r32uint", "u32", ".x"),
+            Texel::Vec2 => ("rg32float", "vec2<f32>", ".xy"),
+            Texel::Vec2U32 => ("rg32uint", "vec2<u32>", ".xy"),
         }
     }
 }
@@ -147,7 +160,7 @@ impl ImagePlan {
 
         let mut plan = ImagePlan { copies: vec![Vec::new(); steps.len()], ..Default::default() };
         let mut image_of_content = vec![0; contents.len()];
-        for texel in [Texel::Vec4, Texel::Scalar, Texel::Vec4U32, Texel::U32] {
+        for texel in Texel::ALL {
             let members: Vec<usize> = (0..contents.len()).filter(|&c| contents[c].texel == texel).collect();
             let row = |c: &Content| c.texels.div_ceil(u64::from(IMAGE_WIDTH)).max(1);
             let temp = |&c: &usize| Temp { bytes: row(&contents[c]), first: contents[c].first, last: contents[c].last };

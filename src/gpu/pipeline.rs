@@ -22,6 +22,8 @@ pub(super) fn texture_format(texel: Texel) -> wgpu::TextureFormat {
         Texel::Scalar => wgpu::TextureFormat::R32Float,
         Texel::Vec4U32 => wgpu::TextureFormat::Rgba32Uint,
         Texel::U32 => wgpu::TextureFormat::R32Uint,
+        Texel::Vec2 => wgpu::TextureFormat::Rg32Float,
+        Texel::Vec2U32 => wgpu::TextureFormat::Rg32Uint,
     }
 }
 

@@ -48,6 +48,13 @@ const LOSS_UNIT: f32 = 0.25;
 /// Terms of a Chebyshev convolution (K in the paper).
 const ORDER: usize = 3;
 
+/// Channels of a stack's heat-maps: one a joint, and empty ones up to a whole number of vectors, since every kernel that
+/// touches them then loads four channels at a time.
+const HEATMAPS: usize = JOINTS.next_multiple_of(4);
+
+/// Where the empty heat-maps have their joint, px: so far away that nothing of its Gaussian is left.
+const NOWHERE_PX: f32 = -1e4;
+
 impl GraphCnnConfig {
     /// The paper's sizes. Those the paper does not give (encoder, latent, graph and pose channels) are chosen here.
     pub fn paper() -> Self {
@@ -121,7 +128,7 @@ impl GraphCnnConfig {
 /// What the network says of a batch of photos.
 #[derive(Debug, Clone)]
 pub struct Prediction<'r> {
-    /// Each stack's heat-maps, N×h×w×21.
+    /// Each stack's heat-maps, N×h×w×24: the 21 joints', and three that stay empty.
     pub heatmaps: Vec<Var<'r>>,
     /// N×V×3: image coordinates in [−1, 1] over the crop, and depth relative to the wrist over the scale.
     pub mesh_uvd: Var<'r>,
@@ -152,7 +159,7 @@ impl Network<'_> {
                 let y = residual(hourglass(x, &name("stack"), self.config.depth)?, &name("post"), c)?;
                 let features = conv(y, &name("features"), c, 1, Conv2d::default())?;
                 let features = batch_norm_relu(features, &name("features_norm"))?;
-                let map = conv_small(features, &name("heatmaps"), JOINTS)?;
+                let map = conv_small(features, &name("heatmaps"), HEATMAPS)?;
                 maps.push(map);
                 let back = conv(features, &name("merge_features"), c, 1, Conv2d::default())?;
                 x = x.add(back)?.add(conv(map, &name("merge_heatmaps"), c, 1, Conv2d::default())?)?;
@@ -223,8 +230,12 @@ impl Network<'_> {
     #[track_caller]
     pub(crate) fn heatmap_loss<'r>(&self, heatmaps: &[Var<'r>], joints_uv: Var<'r>) -> Result<Var<'r>> {
         let size = self.config.heatmap_px();
-        let uv = joints_uv.scale(size as f32 / self.config.input_px as f32)?;
-        let truth = uv.recorder().gaussian_heatmaps(uv, size, size, self.config.sigma_px)?;
+        let r = joints_uv.recorder();
+        let batch = joints_uv.shape().dims()[0];
+        let empty = HEATMAPS - JOINTS;
+        let nowhere = r.constant([batch, empty, 2], &vec![NOWHERE_PX; batch * empty * 2])?;
+        let uv = r.concat(&[joints_uv, nowhere], 1)?.scale(size as f32 / self.config.input_px as f32)?;
+        let truth = r.gaussian_heatmaps(uv, size, size, self.config.sigma_px)?;
         let mut total: Option<Var<'r>> = None;
         for &map in heatmaps {
             let loss = squared_error(map, truth)?;

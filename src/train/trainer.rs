@@ -30,7 +30,7 @@ pub struct TrainOptions {
     pub pretrain_steps: u64,
     /// Steps of the second stage: everything together.
     pub full_steps: u64,
-    /// The highest learning rate; it rises over the first 2 % of a stage and falls as a cosine to a hundredth.
+    /// The highest learning rate: see [`TrainOptions::learning_rate_at`].
     pub learning_rate: f32,
     /// Of initial weights and of samples.
     pub seed: u64,
@@ -41,6 +41,12 @@ pub struct TrainOptions {
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
 }
+
+/// Steps over which the learning rate rises at the start of a stage.
+pub const WARM_UP_STEPS: u64 = 100;
+
+/// The part of all steps, at their end, over which the learning rate falls.
+pub const DECAY: f64 = 0.3;
 
 impl TrainOptions {
     /// Sensible values for a configuration.
@@ -68,14 +74,17 @@ impl TrainOptions {
         if step < self.pretrain_steps { Stage::Pretrain } else { Stage::Full }
     }
 
-    /// The learning rate of a step.
+    /// The learning rate of a step, counted from 0: it rises over the first [`WARM_UP_STEPS`] of a stage, stays, and over
+    /// the last [`DECAY`] of all steps falls as a half cosine to a hundredth. Until then it does not depend on how many steps
+    /// there are, so that a training can be made longer while it runs.
     pub fn learning_rate_at(&self, step: u64) -> f32 {
-        let (done, length) = match self.stage(step) {
-            Stage::Pretrain => (step, self.pretrain_steps),
-            Stage::Full => (step - self.pretrain_steps, self.full_steps),
+        let stage_start = match self.stage(step) {
+            Stage::Pretrain => 0,
+            Stage::Full => self.pretrain_steps,
         };
-        let t = (done as f64 + 0.5) / length.max(1) as f64;
-        let rise = (t / 0.02).min(1.0);
+        let rise = ((step - stage_start + 1) as f64 / WARM_UP_STEPS as f64).min(1.0);
+        let steps = self.steps() as f64;
+        let t = ((step as f64 + 0.5 - (1.0 - DECAY) * steps) / (DECAY * steps)).clamp(0.0, 1.0);
         let fall = 0.505 + 0.495 * (std::f64::consts::PI * t).cos();
         (f64::from(self.learning_rate) * rise * fall) as f32
     }
@@ -180,6 +189,17 @@ impl Trainer {
         let trainer = Self::at(gpu, options, out, progress.step, states)?;
         checkpoint::load(&path, &trainer.states)?;
         Ok(trainer)
+    }
+
+    /// Makes the training end after `steps` steps instead: more or fewer than it was started with, and at least those it
+    /// has done and a first stage of the length it was started with.
+    pub fn set_steps(&mut self, steps: u64) -> Result<()> {
+        let least = self.options.pretrain_steps.max(self.step);
+        if steps < least {
+            return Err(Error::invalid("steps", format!("at least {least}"), steps));
+        }
+        self.options.full_steps = steps - self.options.pretrain_steps;
+        Ok(())
     }
 
     fn at(gpu: &Gpu, options: TrainOptions, out: &Path, step: u64, states: States) -> Result<Self> {

@@ -21,8 +21,8 @@ pub struct Arguments {
     /// Network: small or paper [default: small]
     #[arg(long, conflicts_with = "resume")]
     config: Option<String>,
-    /// Steps of both stages
-    #[arg(long, conflicts_with = "resume")]
+    /// Steps of both stages; with --resume, a new end for the training
+    #[arg(long)]
     steps: Option<u64>,
     /// How many of them train hourglass and pose regressor apart [default: a tenth]
     #[arg(long, conflicts_with = "resume")]
@@ -80,7 +80,9 @@ impl Arguments {
 
     fn trainer(&self, gpu: &Gpu) -> Result<Trainer> {
         if self.resume {
-            return Trainer::resume(gpu, &self.out);
+            let mut trainer = Trainer::resume(gpu, &self.out)?;
+            self.steps.map_or(Ok(()), |steps| trainer.set_steps(steps))?;
+            return Ok(trainer);
         }
         let checkpoint = checkpoint_path(&self.out);
         if checkpoint.exists() {
