@@ -81,8 +81,21 @@ fn info_names_the_adapter_and_a_wrong_one_is_an_error() {
 }
 
 #[test]
+fn info_runs_a_network_and_tells_what_it_takes() {
+    let output = knuckle(&["info", "--model", "small"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let told = stdout(&output);
+    for what in ["parameters", "GFLOP", "planned", "lower bound", "found in", "allocated at most"] {
+        assert!(told.contains(what), "{what} in {told}");
+    }
+    let output = knuckle(&["info", "--model", "huge"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint(&output).contains("`small` or `paper`"), "{output:?}");
+}
+
+#[test]
 fn usage_errors_end_with_2() {
-    for wrong in [&["frobnicate"][..], &["infer"], &["train", "--resume", "--steps", "3"], &["data"]] {
+    for wrong in [&["frobnicate"][..], &["infer"], &["train", "--resume", "--batch", "3"], &["train", "--optimizer", "sgd"], &["data"]] {
         assert_eq!(knuckle(wrong).status.code(), Some(2), "{wrong:?}");
     }
     for wrong in [&["train", "--config", "huge"][..], &["train", "--steps", "3", "--pretrain", "4"]] {
@@ -233,7 +246,7 @@ fn ctrl_c_saves_a_checkpoint_and_resuming_gives_the_same_bits() {
     let output = interrupted.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(stdout(&output).contains("--resume"), "{output:?}");
-    assert!(!broken.join("weights.safetensors").exists());
+    assert!(broken.join("weights.safetensors").exists(), "what it came to so far can be tried");
 
     let output = train(&broken, &options).output().unwrap();
     assert!(output.status.code() == Some(1) && complaint(&output).contains("--resume"), "not begun anew by mistake");

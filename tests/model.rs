@@ -10,7 +10,7 @@ use knuckle::graph::TensorData;
 use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
 use knuckle::rng::Rng;
-use knuckle::train::{Control, TrainOptions, Trainer, checkpoint_path};
+use knuckle::train::{Control, Rule, TrainOptions, Trainer, checkpoint_path};
 use knuckle::{Error, Gpu, Recorder, Result};
 use safetensors::SafeTensors;
 
@@ -155,6 +155,39 @@ fn a_resumed_training_ends_with_the_same_bits() -> Result<()> {
     }
     std::fs::remove_dir_all(&whole).ok();
     Ok(())
+}
+
+#[test]
+fn a_training_can_be_made_longer() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let out = folder("longer");
+    let options = TrainOptions { pretrain_steps: 0, full_steps: 2, optimizer: Rule::RmsProp, ..options() };
+    Trainer::new(&gpu, options, &out)?.run(|_| Control::Continue)?;
+    let mut trainer = Trainer::resume(&gpu, &out)?;
+    let error = trainer.set_steps(1).unwrap_err().to_string();
+    assert!(error.contains("steps") && error.contains("at least 2"), "{error}");
+    trainer.set_steps(3)?;
+    trainer.run(|_| Control::Continue)?;
+    let longer = Trainer::resume(&gpu, &out)?;
+    assert_eq!((longer.steps_done(), longer.options().steps(), longer.options().optimizer), (3, 3, Rule::RmsProp));
+    assert!(longer.states().names().iter().any(|name| name.ends_with(".mean_square")));
+    assert!(!longer.states().names().iter().any(|name| name.ends_with(".mean")), "RMSprop keeps no mean");
+    std::fs::remove_dir_all(&out).ok();
+    Ok(())
+}
+
+#[test]
+fn the_learning_rate_does_not_know_the_length_until_the_end() {
+    let of = |full_steps| TrainOptions { pretrain_steps: 200, full_steps, learning_rate: 1.0, ..options() };
+    let (short, long) = (of(800), of(1800));
+    for step in 0..700 {
+        assert_eq!(short.learning_rate_at(step), long.learning_rate_at(step), "step {step}");
+    }
+    let rate = |step| short.learning_rate_at(step);
+    assert!((rate(0) - 0.01).abs() < 1e-6 && (rate(50) - 0.51).abs() < 1e-6 && rate(150) == 1.0);
+    assert!((rate(200) - 0.01).abs() < 1e-6, "a stage begins slowly");
+    assert!(rate(699) == 1.0 && (rate(850) - 0.505).abs() < 0.01 && rate(999) < 0.0101);
+    assert!((700..999).all(|step| rate(step + 1) < rate(step)));
 }
 
 #[test]

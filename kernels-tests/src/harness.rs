@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
+use knuckle::exec::{AdapterClass, CompileOptions, Plan, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
-use knuckle::{Error, Gpu, Init, Recorder, States, Var};
+use knuckle::{Error, Executable, Gpu, Init, Recorder, States, Var};
 
 use crate::budget::{self, Budget};
 use crate::case::Case;
@@ -41,8 +41,10 @@ pub enum Stage {
     Forward,
     /// Gradients agree with central differences of the f64 reference.
     Gradient,
-    /// A second run, with other contents in every buffer before it, gives the same bits.
+    /// A second run, with other contents in every buffer before it and a buffer for every value, gives the same bits.
     Repeat,
+    /// Nothing is written behind the end of a buffer.
+    Sentinels,
     /// Bounds checks in the shader change nothing.
     Checked,
     /// A grid that had to be folded changes nothing.
@@ -101,7 +103,8 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     let first = run(&TRUSTED, own, POISONS[0])?;
     trial.forward(&first, budget).map_err(fail(Stage::Forward))?;
     trial.gradient(&first, budget).map_err(fail(Stage::Gradient))?;
-    let second = run(&TRUSTED, own, POISONS[1])?;
+    let (second, overrun) = trial.run_apart(&TRUSTED, POISONS[1]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    overrun.map_or(Ok(()), |where_| Err(fail(Stage::Sentinels)(where_)))?;
     same_bits(&first, &second).map_err(fail(Stage::Repeat))?;
     let checked = run(&CHECKED, own, POISONS[0])?;
     same_bits(&first, &checked).map_err(fail(Stage::Checked))?;
@@ -187,14 +190,25 @@ impl<'c> Trial<'c> {
 
     /// Runs what [`Trial::lower`] gives, every buffer filled with `poison` before.
     fn run(&self, gpu: &Gpu, target: &Target, poison: u32) -> Result<Vec<Vec<f32>>, Error> {
-        let mut executable = gpu.load(self.lower(target)?, &States::new(gpu))?;
+        self.run_executable(gpu.load(self.lower(target)?, &States::new(gpu))?, poison).map(|(results, _)| results)
+    }
+
+    /// The same with a buffer for every value and sentinels behind each: also says which was overwritten.
+    fn run_apart(&self, gpu: &Gpu, poison: u32) -> Result<(Vec<Vec<f32>>, Option<String>), Error> {
+        let mut program = self.lower(gpu.target())?;
+        program.plan = Plan::without_reuse(&program.temps);
+        let (results, executable) = self.run_executable(gpu.load_with_sentinels(program, &States::new(gpu))?, poison)?;
+        Ok((results, executable.overrun(poison)?))
+    }
+
+    fn run_executable(&self, mut executable: Executable, poison: u32) -> Result<(Vec<Vec<f32>>, Executable), Error> {
         executable.poison(poison)?;
         let inputs: Vec<(String, &Vec<f32>)> =
             self.operands.iter().enumerate().map(|(i, values)| (name(i), values)).collect();
         let used = |name: &str| executable.program().inputs.iter().any(|p| p.name == name);
         let used: Vec<_> = inputs.iter().filter(|(name, _)| used(name)).collect();
         let results = executable.run(used.into_iter().map(|(name, values)| (name.as_str(), *values)))?;
-        Ok((0..results.len()).map(|i| results.f32(i).to_vec()).collect())
+        Ok(((0..results.len()).map(|i| results.f32(i).to_vec()).collect(), executable))
     }
 
     /// `own` with the fewest workgroups a dimension that the case can be lowered for.

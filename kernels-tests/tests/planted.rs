@@ -113,6 +113,13 @@ fn forward_rejects_one_wrong_element() {
 }
 
 #[test]
+fn sentinels_reject_a_write_behind_the_end() {
+    const BEYOND: &[&str] = &[HEAD, "let i = flat(id, groups); let at = select(i, i + 8u, i >= params.n);
+        y[at] = params.twice * x[min(i, params.n - 1u)]; }"];
+    assert_rejected(Planted::new(BEYOND), Stage::Sentinels, "behind the 160 bytes of planted [37]");
+}
+
+#[test]
 fn forward_rejects_elements_left_unwritten() {
     const TAIL: &[&str] =
         &[HEAD, "let i = flat(id, groups); if i < params.n / 4u * 4u { y[i] = params.twice * x[i]; } }"];

@@ -30,7 +30,10 @@ pub(super) fn additions(graph: &Graph, order: &[NodeId], outputs: &[NodeId]) -> 
     let mut taken: HashSet<NodeId> = HashSet::new();
     for &id in order {
         let node = graph.node(id);
-        let (Some("add"), &[a, b]) = (node.operator().map(|op| op.name()), node.inputs.as_slice()) else { continue };
+        let &[a, b] = node.inputs.as_slice() else { continue };
+        if !node.operator().is_some_and(|op| op.is_sum()) {
+            continue;
+        }
         // The later one first: what it adds is then ready when it would have run anyway.
         let fusion = [(b.max(a), a.min(b)), (a.min(b), b.max(a))].into_iter().find_map(|(absorbed, addend)| {
             let of = graph.node(absorbed);

@@ -295,7 +295,13 @@ impl Gpu {
 
     /// Makes a program's buffers and pipelines.
     pub fn load(&self, program: Program, states: &States) -> Result<Executable> {
-        Executable::new(self, program, states)
+        Executable::new(self, program, states, 0)
+    }
+
+    /// As [`Gpu::load`], with words behind the end of every slot that nothing may write: see [`Executable::overrun`].
+    pub fn load_with_sentinels(&self, program: Program, states: &States) -> Result<Executable> {
+        const SENTINEL_BYTES: u64 = 256;
+        Executable::new(self, program, states, SENTINEL_BYTES)
     }
 
     /// Runs `body` and turns any wgpu error it causes into ours.

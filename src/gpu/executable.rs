@@ -109,7 +109,8 @@ pub struct NonFinite {
 }
 
 impl Executable {
-    pub(super) fn new(gpu: &Gpu, program: Program, states: &States) -> Result<Self> {
+    /// `sentinel_bytes` more than needed behind every slot.
+    pub(super) fn new(gpu: &Gpu, program: Program, states: &States, sentinel_bytes: u64) -> Result<Self> {
         gpu.scoped(|| {
             let device = &gpu.shared.device;
             let state_buffers = program.states.iter().map(|def| states.buffer(def)).collect::<Result<Vec<_>>>()?;
@@ -122,7 +123,7 @@ impl Executable {
                 inputs: program.inputs.iter().map(|p| gpu.storage(&p.name, p.ty.bytes())).collect(),
                 states: state_buffers,
                 constants: constants.collect(),
-                slots: program.plan.slots.iter().map(|&bytes| gpu.storage("slot", bytes)).collect(),
+                slots: program.plan.slots.iter().map(|&bytes| gpu.storage("slot", bytes + sentinel_bytes)).collect(),
                 unused: gpu.storage("unused", 16),
             };
             // All uniform structs in one buffer, each at an aligned offset.
@@ -233,6 +234,28 @@ impl Executable {
             self.gpu.shared.queue.write_buffer(&buffer.raw, 0, bytemuck::cast_slice(&words));
         }
         self.gpu.check()
+    }
+
+    /// After [`Executable::poison`] with `bits` and a run of a program from [`Gpu::load_with_sentinels`]: the first slot
+    /// with a word behind its end that something wrote, and which operator's value the slot holds. For tests.
+    pub fn overrun(&self, bits: u32) -> Result<Option<String>> {
+        // Kernels may write whole vectors.
+        let ends: Vec<u64> = self.program.plan.slots.iter().map(|bytes| bytes.next_multiple_of(16)).collect();
+        let sources: Vec<_> = self.buffers.slots.iter().map(|b| (&b.raw, b.raw.size())).collect();
+        let contents = pollster::block_on(self.gpu.read(&sources))?;
+        for (slot, (bytes, end)) in contents.iter().zip(ends).enumerate() {
+            let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes[end as usize..]);
+            if let Some(word) = words.iter().position(|&word| word != bits) {
+                let holds = |info: &&NodeInfo| match info.buffer {
+                    BufferRef::Temp(t) => self.program.plan.slot_of[t as usize] == slot,
+                    _ => false,
+                };
+                let value = self.program.nodes.iter().find(holds);
+                let what = value.map_or("scratch".into(), |n| format!("{} {}", n.op, n.ty));
+                return Ok(Some(format!("word {word} behind the {end} bytes of {what}")));
+            }
+        }
+        Ok(None)
     }
 
     /// Copies the buffers that step `i` reads through images into them.

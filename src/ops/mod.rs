@@ -67,6 +67,12 @@ pub trait Operator: fmt::Debug + Send + Sync {
         None
     }
 
+    /// Whether the result is the sum of two operands, of its own type each where nothing is broadcast: such a node can
+    /// become another's addend.
+    fn is_sum(&self) -> bool {
+        false
+    }
+
     /// Which inputs (they must be named state) are changed in place. Such nodes run last.
     fn mutates(&self) -> &'static [usize] {
         &[]

@@ -231,6 +231,10 @@ impl Operator for Binary {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         lower_binary(lowering, self.code().1)
     }
+
+    fn is_sum(&self) -> bool {
+        *self == Binary::Add
+    }
 }
 
 fn infer_broadcast(inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

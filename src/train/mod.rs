@@ -9,4 +9,4 @@ pub mod plot;
 mod trainer;
 
 pub use evaluate::SyntheticEvaluator;
-pub use trainer::{Control, Stage, StepReport, TrainOptions, Trainer, checkpoint_path};
+pub use trainer::{Control, Rule, Stage, StepReport, TrainOptions, Trainer, checkpoint_path};

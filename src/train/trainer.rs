@@ -17,7 +17,7 @@ use crate::gpu::{Data, Executable, Gpu, States};
 use crate::graph::{Recorder, Var};
 use crate::hand::RiggedHand;
 use crate::models::{GraphCnnConfig, MeshGraph, Network, TruthBatch, TruthVars};
-use crate::ops::Adam;
+use crate::ops::{Adam, RmsProp};
 
 /// What to train and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct TrainOptions {
     pub pretrain_steps: u64,
     /// Steps of the second stage: everything together.
     pub full_steps: u64,
+    /// The rule that changes the weights.
+    #[serde(default)]
+    pub optimizer: Rule,
     /// The highest learning rate: see [`TrainOptions::learning_rate_at`].
     pub learning_rate: f32,
     /// Of initial weights and of samples.
@@ -40,6 +43,17 @@ pub struct TrainOptions {
     pub validation_samples: usize,
     /// Steps between checkpoints.
     pub checkpoint_every: u64,
+}
+
+/// The rules that change weights, each with its usual constants.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rule {
+    /// [`Adam`].
+    #[default]
+    Adam,
+    /// [`RmsProp`], which the paper uses.
+    RmsProp,
 }
 
 /// Steps over which the learning rate rises at the start of a stage.
@@ -56,6 +70,7 @@ impl TrainOptions {
             batch: 32,
             pretrain_steps: 1_000,
             full_steps: 9_000,
+            optimizer: Rule::Adam,
             learning_rate: 1e-3,
             seed: 1,
             validate_every: 500,
@@ -386,7 +401,10 @@ impl StageProgram {
         } else {
             let gradients = losses.total.backward()?;
             let rate = r.input("learning_rate", [1]);
-            r.scoped(stage.name(), || r.step(&Adam::default(), &gradients, rate))?;
+            r.scoped(stage.name(), || match options.optimizer {
+                Rule::Adam => r.step(&Adam::default(), &gradients, rate),
+                Rule::RmsProp => r.step(&RmsProp::default(), &gradients, rate),
+            })?;
             gpu.compile_with(&r, outputs, states)?
         };
         Ok(StageProgram { stage, executable, terms })

@@ -24,8 +24,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Adapters of this machine and what knuckle can use of them
-    Info,
+    /// Adapters of this machine, what knuckle can use of them, and what a network takes there
+    Info(info::Arguments),
     /// Render some hands, find them again with the shipped weights, draw the result
     Demo(demo::Arguments),
     /// Find the hand in photos
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);
     let result = match Arguments::parse().command {
-        Command::Info => done(info::run()),
+        Command::Info(arguments) => done(info::run(&arguments)),
         Command::Demo(arguments) => done(demo::run(&arguments)),
         Command::Infer(arguments) => infer::run(&arguments),
         Command::Train(arguments) => train::run(&arguments),

@@ -10,9 +10,10 @@ use std::time::Instant;
 use indicatif::{ProgressBar, ProgressStyle};
 use knuckle::models::{GraphCnn, GraphCnnConfig};
 use knuckle::train::checkpoint::{Metadata, Precision};
-use knuckle::train::{Control, StepReport, TrainOptions, Trainer, checkpoint_path, evaluate};
+use knuckle::train::{Control, Rule, StepReport, TrainOptions, Trainer, checkpoint_path, evaluate};
 use knuckle::{Error, Gpu, Result};
 
+use crate::info::allocated;
 use crate::train_log::TrainLog;
 
 /// What to train and where to.
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// Of initial weights and samples
     #[arg(long, conflicts_with = "resume")]
     seed: Option<u64>,
+    /// Rule that changes the weights: adam or rmsprop (the paper's) [default: adam]
+    #[arg(long, conflicts_with = "resume", value_parser = optimizer)]
+    optimizer: Option<Rule>,
     /// Highest learning rate
     #[arg(long, conflicts_with = "resume")]
     rate: Option<f32>,
@@ -68,6 +72,7 @@ impl Arguments {
         options.full_steps = steps - options.pretrain_steps;
         options.batch = self.batch.unwrap_or(options.batch);
         options.seed = self.seed.unwrap_or(options.seed);
+        options.optimizer = self.optimizer.unwrap_or(options.optimizer);
         options.learning_rate = self.rate.unwrap_or(options.learning_rate);
         options.validate_every = self.validate_every.unwrap_or(options.validate_every);
         options.validation_samples = self.validation_samples.unwrap_or(options.validation_samples);
@@ -93,6 +98,14 @@ impl Arguments {
     }
 }
 
+fn optimizer(name: &str) -> std::result::Result<Rule, String> {
+    match name {
+        "adam" => Ok(Rule::Adam),
+        "rmsprop" => Ok(Rule::RmsProp),
+        _ => Err("adam or rmsprop".into()),
+    }
+}
+
 /// Exit status after ctrl-C, as shells have it: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
 
@@ -111,6 +124,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     );
     let dump = out.join("program.txt");
     knuckle::files::write_atomically(&dump, |file| file.write_all(trainer.program().dump().as_bytes()))?;
+    println!("planned {}", trainer.program().plan.report(trainer.program()));
     let mut log = TrainLog::open(out, trainer.steps_done())?;
     let bar = progress_bar(total, trainer.steps_done())?;
     let start = Instant::now();
@@ -134,21 +148,14 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
     let drawn = log.draw(out);
     result?;
     drawn?;
-    if trainer.steps_done() < total {
-        let done = trainer.steps_done();
-        println!(
-            "stopped after step {done} of {total}; {} is written, go on with --resume",
-            checkpoint_path(out).display()
-        );
+    let weights = save_weights(&gpu, &trainer, out)?;
+    let done = trainer.steps_done();
+    println!("{done} of {total} steps; weights {}, curves {}", weights.display(), out.join("loss.png").display());
+    println!("allocated at most {}", allocated(&gpu));
+    if done < total {
+        println!("stopped; {} is written, go on with --resume", checkpoint_path(out).display());
         return Ok(ExitCode::from(INTERRUPTED));
     }
-    let weights = save_weights(&gpu, &trainer, out)?;
-    println!(
-        "{done} steps; weights {weights}, curves {curves}",
-        done = trainer.steps_done(),
-        weights = weights.display(),
-        curves = out.join("loss.png").display()
-    );
     Ok(ExitCode::SUCCESS)
 }
 
