@@ -121,7 +121,7 @@ fn other_class(own: &Target) -> Target {
         AdapterClass::Software => AdapterClass::Hardware,
         AdapterClass::Hardware => AdapterClass::Software,
     };
-    Target { class, ..own.clone() }
+    Target { class, images: 0, ..own.clone() }
 }
 
 /// Lowers a case with its gradient, without a device.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use super::images::Texel;
+use super::texel::Texel;
 use super::texels::through_images;
 use crate::error::{Error, Result};
 
@@ -254,7 +254,7 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], images: usize) ->
                     _ => None,
                 };
                 if image.is_none() {
-                    return Err(fail(format!("{name} is not a 2D storage texture of four or one 32-bit words, read")));
+                    return Err(fail(format!("{name} is not a 2D storage texture of four, two or one 32-bit words, read")));
                 }
                 kernel.bindings.push(Binding { name, index: at.binding, access: Access::Read, image });
             }

@@ -4,17 +4,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::fuse::{self, Fusion};
-use super::images::ImagePlan;
 use super::kernel::{Access, Define, Kernel, Scalar, Shader};
 use super::plan::Plan;
 use super::program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
 use super::target::Target;
+use super::texel::LARGEST_IMAGE_BYTES;
 use crate::error::{Error, Result};
 use crate::graph::{Graph, Kind, NodeId, TensorData};
 use crate::shape::{DType, TensorType};
-
-/// A dispatch reads through images only if it has a buffer at least this large.
-const SMALLEST_IMAGE_BYTES: u64 = 32 << 10;
 
 /// Options of [`compile`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,11 +195,9 @@ impl<'t> Build<'t> {
             temp.first = temp.first.min(temp.last);
         }
         let plan = if options.keep_values { Plan::without_reuse(&temps) } else { Plan::greedy_by_size(&temps) };
-        let images = ImagePlan::new(&self.kernels, &self.steps, |buffer| self.bytes(buffer));
         Ok(Program {
             kernels: self.kernels,
             steps: self.steps,
-            images,
             inputs: self.inputs,
             states: self.states,
             constants: self.constants,
@@ -405,10 +400,9 @@ impl Dispatch<'_> {
     }
 
     fn kernel(&self) -> Result<Arc<Kernel>> {
-        // Copies to images cost more than they save where there is little to read.
         let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
-        let images = if largest < SMALLEST_IMAGE_BYTES { 0 } else { self.build.target().images() };
-        Kernel::new(self.shader, &self.defines, &self.parts, images)
+        let images = if largest > LARGEST_IMAGE_BYTES { 0 } else { self.build.target().images };
+        Kernel::new(self.shader, &self.defines, &self.parts, images as usize)
     }
 
     fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {

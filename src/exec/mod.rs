@@ -2,17 +2,17 @@
 //! touches a device.
 
 mod fuse;
-mod images;
 mod kernel;
 mod lower;
 mod plan;
 mod program;
 mod target;
+mod texel;
 mod texels;
 
-pub use images::{IMAGE_WIDTH, Image, ImageCopy, ImagePlan, Texel};
 pub use kernel::{Access, Binding, Define, Kernel, Param, Scalar, Shader};
 pub use lower::{CompileOptions, Dispatch, Lowering, Value, compile};
 pub use plan::{MemoryReport, Plan};
 pub use program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
 pub use target::{AdapterClass, Target};
+pub use texel::{IMAGE_WIDTH, Texel};

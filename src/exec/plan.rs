@@ -29,8 +29,6 @@ pub struct MemoryReport {
     pub states: u64,
     /// Constants.
     pub constants: u64,
-    /// Images that kernels read instead of buffers.
-    pub images: u64,
 }
 
 impl Plan {
@@ -73,7 +71,6 @@ impl Plan {
             inputs: program.inputs.iter().map(|p| p.ty.bytes()).sum(),
             states: program.states.iter().map(|s| s.ty.bytes()).sum(),
             constants: program.constants.iter().map(|c| c.bytes().len() as u64).sum(),
-            images: program.images.bytes(),
         }
     }
 }
@@ -81,7 +78,7 @@ impl Plan {
 impl MemoryReport {
     /// Everything together, bytes.
     pub fn total(&self) -> u64 {
-        self.slots + self.inputs + self.states + self.constants + self.images
+        self.slots + self.inputs + self.states + self.constants
     }
 }
 
@@ -90,15 +87,14 @@ impl fmt::Display for MemoryReport {
         let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
         write!(
             f,
-            "memory {:.2} MiB: slots {:.2} ({:.2} without reuse, lower bound {:.2}), state {:.2}, inputs {:.2}, constants {:.2}, images {:.2}",
+            "memory {:.2} MiB: slots {:.2} ({:.2} without reuse, lower bound {:.2}), state {:.2}, inputs {:.2}, constants {:.2}",
             mib(self.total()),
             mib(self.slots),
             mib(self.without_reuse),
             mib(self.lower_bound),
             mib(self.states),
             mib(self.inputs),
-            mib(self.constants),
-            mib(self.images)
+            mib(self.constants)
         )
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
-use super::images::ImagePlan;
 use super::kernel::{Access, Kernel};
 use super::plan::Plan;
 use crate::error::Site;
@@ -89,8 +88,6 @@ pub struct Program {
     pub kernels: Vec<Arc<Kernel>>,
     /// The dispatches, in order.
     pub steps: Vec<Step>,
-    /// Images that steps read instead of buffers.
-    pub images: ImagePlan,
     /// Uploaded at every run.
     pub inputs: Vec<Port>,
     /// Named state, with how it begins.
@@ -120,7 +117,7 @@ impl Program {
             .fold(Cost::default(), |sum, n| Cost { flops: sum.flops + n.cost.flops, bytes: sum.bytes + n.cost.bytes })
     }
 
-    /// Every dispatch (`=` marks what it writes, `~` what it reads through an image) with its kernel, buffers and groups, every slot and every byte, as text.
+    /// Every dispatch (`=` marks what it writes, `~` what it reads as an image) with its kernel, buffers and groups, every slot and every byte, as text.
     pub fn dump(&self) -> String {
         let mut out = String::new();
         self.write_dump(&mut out).expect("writing to a string");

@@ -26,6 +26,9 @@ pub struct Target {
     pub max_invocations: u32,
     /// Alignment of uniform ranges, bytes.
     pub uniform_alignment: u32,
+    /// How many of a kernel's read-only arrays are read as images: 0 but on an adapter that can do it without a copy and
+    /// is faster then. See [`Texel`](super::Texel).
+    pub images: u32,
 }
 
 impl Target {
@@ -39,15 +42,7 @@ impl Target {
             max_workgroup_bytes: 16 << 10,
             max_invocations: 256,
             uniform_alignment: 256,
-        }
-    }
-
-    /// How many of a kernel's read-only arrays become images: on a software adapter as many as every WebGPU device
-    /// allows.
-    pub fn images(&self) -> usize {
-        match self.class {
-            AdapterClass::Software => 4,
-            AdapterClass::Hardware => 0,
+            images: 0,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Turns a kernel's read-only arrays into images, for adapters that load from images faster (see
-//! [`ImagePlan`](super::ImagePlan)). Shaders are written for buffers; `x[i]` becomes a texel load here.
+//! [`Texel`]). Shaders are written for buffers; `x[i]` becomes a texel load here.
 
-use super::images::{IMAGE_WIDTH, Texel};
+use super::texel::{IMAGE_WIDTH, Texel};
 
 /// `source` with up to `most` of its read-only storage arrays as images. Left as they are: arrays of structs, arrays
 /// whose address is taken, and names that a function both indexes and gives to something of its own. The caller falls

@@ -1,8 +1,12 @@
 //! Device buffers that count themselves, and host data on its way to them.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
+use super::aliased::{self, Memory};
+use crate::error::{Error, Result};
+use crate::exec::Texel;
 use crate::shape::DType;
 
 /// Bytes allocated on the device now and at most.
@@ -37,34 +41,28 @@ pub(super) struct Buffer {
     pub(super) raw: wgpu::Buffer,
     bytes: u64,
     meter: Arc<Meter>,
+    /// The memory, if images can share it, and the images there are so far.
+    memory: Option<Memory>,
+    images: Mutex<HashMap<Texel, wgpu::TextureView>>,
 }
 
 impl Buffer {
-    pub(super) fn new(raw: wgpu::Buffer, meter: &Arc<Meter>) -> Self {
+    pub(super) fn new(raw: wgpu::Buffer, memory: Option<Memory>, meter: &Arc<Meter>) -> Self {
         let bytes = raw.size();
         meter.add(bytes);
-        Buffer { raw, bytes, meter: meter.clone() }
+        Buffer { raw, bytes, meter: meter.clone(), memory, images: Mutex::default() }
     }
-}
 
-/// A texture that kernels read as an image; its bytes are counted while it lives.
-#[derive(Debug)]
-pub(super) struct Texture {
-    pub(super) raw: wgpu::Texture,
-    bytes: u64,
-    meter: Arc<Meter>,
-}
-
-impl Texture {
-    pub(super) fn new(raw: wgpu::Texture, bytes: u64, meter: &Arc<Meter>) -> Self {
-        meter.add(bytes);
-        Texture { raw, bytes, meter: meter.clone() }
-    }
-}
-
-impl Drop for Texture {
-    fn drop(&mut self) {
-        self.meter.now.fetch_sub(self.bytes, Ordering::Relaxed);
+    /// The buffer as an image.
+    pub(super) fn image(&self, device: &wgpu::Device, texel: Texel) -> Result<wgpu::TextureView> {
+        let mut images = self.images.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(view) = images.get(&texel) {
+            return Ok(view.clone());
+        }
+        let view = self.memory.as_ref().and_then(|memory| aliased::image(device, memory, self.bytes, texel));
+        let view = view.ok_or_else(|| Error::OutOfMemory(format!("an image over a buffer of {} bytes", self.bytes)))?;
+        images.insert(texel, view.clone());
+        Ok(view)
     }
 }
 

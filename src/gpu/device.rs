@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use super::buffer::{Buffer, Meter, Texture};
+use super::aliased;
+use super::buffer::{Buffer, Meter};
 use super::executable::Executable;
-use super::pipeline::{Checks, Pipelines, texture_format};
+use super::pipeline::{Checks, Pipelines};
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::{AdapterClass, CompileOptions, IMAGE_WIDTH, Image, Program, Target, compile};
+use crate::exec::{AdapterClass, CompileOptions, Program, Target, compile};
 use crate::graph::{Recorder, Var};
 
 /// How to open a [`Gpu`].
@@ -212,6 +213,7 @@ impl Gpu {
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
             max_invocations: limits.max_compute_invocations_per_workgroup,
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
+            images: if software && aliased::supported(&device) { limits.max_storage_textures_per_shader_stage } else { 0 },
         };
         let faults = Arc::new(Mutex::new(Faults::default()));
         let sink = faults.clone();
@@ -337,26 +339,19 @@ impl Gpu {
             usage,
             mapped_at_creation: false,
         };
-        Arc::new(Buffer::new(self.shared.device.create_buffer(&descriptor), &self.shared.meter))
+        Arc::new(Buffer::new(self.shared.device.create_buffer(&descriptor), None, &self.shared.meter))
     }
 
+    /// A buffer that kernels read and write, and where the adapter likes that better, read as an image.
     pub(super) fn storage(&self, label: &str, bytes: u64) -> Arc<Buffer> {
         use wgpu::BufferUsages as U;
+        if self.target().images > 0 {
+            let bytes = bytes.max(16).next_multiple_of(16);
+            if let Some((raw, memory)) = aliased::buffer(&self.shared.device, label, bytes) {
+                return Arc::new(Buffer::new(raw, Some(memory), &self.shared.meter));
+            }
+        }
         self.buffer(label, bytes, U::STORAGE | U::COPY_SRC | U::COPY_DST)
-    }
-
-    pub(super) fn texture(&self, image: Image) -> Texture {
-        let descriptor = wgpu::TextureDescriptor {
-            label: Some("image"),
-            size: wgpu::Extent3d { width: IMAGE_WIDTH, height: image.rows, depth_or_array_layers: 1 },
-            mip_level_count: 1,
-            sample_count: 1,
-            dimension: wgpu::TextureDimension::D2,
-            format: texture_format(image.texel),
-            usage: wgpu::TextureUsages::STORAGE_BINDING | wgpu::TextureUsages::COPY_DST,
-            view_formats: &[],
-        };
-        Texture::new(self.shared.device.create_texture(&descriptor), image.bytes(), &self.shared.meter)
     }
 
     /// Waits until the device has done all that was submitted.

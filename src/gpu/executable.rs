@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::buffer::{Buffer, Data, Texture};
+use super::buffer::{Buffer, Data};
 use super::device::Gpu;
 use super::pipeline::Pipeline;
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::{BufferRef, IMAGE_WIDTH, NodeInfo, Program};
+use crate::exec::{Binding, BufferRef, NodeInfo, Program};
 use crate::graph::NodeId;
 use crate::shape::{DType, TensorType};
 
@@ -23,7 +23,6 @@ pub struct Executable {
     buffers: Buffers,
     pipelines: Vec<Arc<Pipeline>>,
     bind_groups: Vec<wgpu::BindGroup>,
-    images: Vec<Texture>,
     staging: Arc<Buffer>,
     output_bytes: Vec<u64>,
     /// The commands of the next run with outputs, encoded while the device works on this one.
@@ -40,15 +39,14 @@ struct Buffers {
 }
 
 impl Buffers {
-    fn get(&self, program: &Program, buffer: BufferRef) -> &wgpu::Buffer {
-        let chosen = match buffer {
+    fn get(&self, program: &Program, buffer: BufferRef) -> &Buffer {
+        match buffer {
             BufferRef::Input(i) => &self.inputs[i as usize],
             BufferRef::State(i) => &self.states[i as usize],
             BufferRef::Constant(i) => &self.constants[i as usize],
             BufferRef::Temp(i) => &self.slots[program.plan.slot_of[i as usize]],
             BufferRef::Unused => &self.unused,
-        };
-        &chosen.raw
+        }
     }
 }
 
@@ -139,16 +137,18 @@ impl Executable {
             let uniform_buffer = gpu.buffer("params", uniforms.len() as u64, usage);
             gpu.shared.queue.write_buffer(&uniform_buffer.raw, 0, &uniforms);
             let pipelines: Vec<_> = program.kernels.iter().map(|k| gpu.shared.pipelines.get(device, k)).collect();
-            let images: Vec<Texture> = program.images.images.iter().map(|&image| gpu.texture(image)).collect();
-            let views: Vec<_> = images.iter().map(|t| t.raw.create_view(&Default::default())).collect();
-            let bind_groups = program.steps.iter().enumerate().zip(&offsets).map(|((i, step), &offset)| {
+            let bind_groups = program.steps.iter().zip(&offsets).map(|(step, &offset)| {
                 let kernel = &program.kernels[step.kernel];
-                let operands = kernel.bindings.iter().zip(&step.buffers).zip(&program.images.image_of[i]);
-                let storage = operands.map(|((binding, &buffer), image)| wgpu::BindGroupEntry {
+                let operands = || kernel.bindings.iter().zip(&step.buffers);
+                let image = |(binding, &buffer): (&Binding, &BufferRef)| {
+                    binding.image.map(|texel| buffers.get(&program, buffer).image(device, texel)).transpose()
+                };
+                let images = operands().map(image).collect::<Result<Vec<_>>>()?;
+                let storage = operands().zip(&images).map(|((binding, &buffer), image)| wgpu::BindGroupEntry {
                     binding: binding.index,
                     resource: match image {
-                        Some(image) => wgpu::BindingResource::TextureView(&views[*image]),
-                        None => buffers.get(&program, buffer).as_entire_binding(),
+                        Some(view) => wgpu::BindingResource::TextureView(view),
+                        None => buffers.get(&program, buffer).raw.as_entire_binding(),
                     },
                 });
                 let uniform = kernel.uniform.map(|binding| wgpu::BindGroupEntry {
@@ -162,9 +162,9 @@ impl Executable {
                 let entries: Vec<_> = storage.chain(uniform).collect();
                 let layout = &pipelines[step.kernel].layout;
                 let label = Some(kernel.shader);
-                device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries })
+                Ok(device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries }))
             });
-            let bind_groups = bind_groups.collect();
+            let bind_groups = bind_groups.collect::<Result<_>>()?;
             let output_bytes: Vec<u64> = program.outputs.iter().map(|p| p.ty.bytes()).collect();
             let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
             let staging = gpu.buffer("outputs", output_bytes.iter().sum(), usage);
@@ -174,7 +174,6 @@ impl Executable {
                 buffers,
                 pipelines,
                 bind_groups,
-                images,
                 staging,
                 output_bytes,
                 ahead: None,
@@ -258,31 +257,6 @@ impl Executable {
         Ok(None)
     }
 
-    /// Copies the buffers that step `i` reads through images into them.
-    fn fill_images(&self, encoder: &mut wgpu::CommandEncoder, i: usize) {
-        for copy in &self.program.images.copies[i] {
-            let width = u64::from(IMAGE_WIDTH);
-            let row_bytes = width * self.program.images.images[copy.image].texel.bytes();
-            let rows = copy.texels / width;
-            // Whole rows, then what is left.
-            for (row, width, height) in [(0, width, rows), (rows, copy.texels % width, 1)] {
-                if width * height == 0 {
-                    continue;
-                }
-                let layout = wgpu::TexelCopyBufferLayout {
-                    offset: row * row_bytes,
-                    bytes_per_row: (height > 1).then_some(row_bytes as u32),
-                    rows_per_image: None,
-                };
-                let buffer = self.buffers.get(&self.program, copy.buffer);
-                let mut target = self.images[copy.image].raw.as_image_copy();
-                target.origin.y = row as u32;
-                let size = wgpu::Extent3d { width: width as u32, height: height as u32, depth_or_array_layers: 1 };
-                encoder.copy_buffer_to_texture(wgpu::TexelCopyBufferInfo { buffer, layout }, target, size);
-            }
-        }
-    }
-
     fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, i: usize) {
         let step = &self.program.steps[i];
         pass.set_pipeline(&self.pipelines[step.kernel].raw);
@@ -293,23 +267,14 @@ impl Executable {
 
     fn encode(&self, read_outputs: bool) -> wgpu::CommandBuffer {
         let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
-        // A pass for each stretch of steps without copies to images in between.
-        let fills = &self.program.images.copies;
-        let mut next = 0;
-        while next < fills.len() {
-            self.fill_images(&mut encoder, next);
-            let mut pass = encoder.begin_compute_pass(&Default::default());
-            let end = (next + 1..fills.len()).find(|&i| !fills[i].is_empty()).unwrap_or(fills.len());
-            for i in next..end {
-                self.dispatch(&mut pass, i);
-            }
-            next = end;
-        }
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        (0..self.program.steps.len()).for_each(|i| self.dispatch(&mut pass, i));
+        drop(pass);
         if read_outputs {
             let mut offset = 0;
             for (port, &bytes) in self.program.outputs.iter().zip(&self.output_bytes) {
                 if bytes > 0 {
-                    let source = self.buffers.get(&self.program, port.buffer);
+                    let source = &self.buffers.get(&self.program, port.buffer).raw;
                     encoder.copy_buffer_to_buffer(source, 0, &self.staging.raw, offset, Some(bytes));
                     offset += bytes;
                 }
@@ -363,7 +328,6 @@ impl Executable {
 
     fn encode_step(&self, i: usize, timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>) -> wgpu::CommandBuffer {
         let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
-        self.fill_images(&mut encoder, i);
         let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: timestamps };
         self.dispatch(&mut encoder.begin_compute_pass(&descriptor), i);
         encoder.finish()
@@ -414,7 +378,7 @@ impl Executable {
     /// [`Gpu::compile_debug`] keeps every value; in others a later value may have taken its place.
     pub fn value(&self, node: NodeId) -> Result<Option<Vec<f32>>> {
         let Some(info) = self.program.node(node) else { return Ok(None) };
-        let buffer = self.buffers.get(&self.program, info.buffer);
+        let buffer = &self.buffers.get(&self.program, info.buffer).raw;
         let bytes = pollster::block_on(self.gpu.read(&[(buffer, info.ty.bytes())]))?;
         Ok(bytes.into_iter().next().map(|b| bytemuck::pod_collect_to_vec(&b)))
     }
@@ -426,7 +390,7 @@ impl Executable {
         let states = self.program.states.iter().enumerate();
         let states = states.map(|(i, s)| (&s.name, &s.ty, BufferRef::State(i as u32)));
         for (name, ty, buffer) in ports.chain(states).filter(|(_, ty, _)| ty.dtype == DType::F32) {
-            let source = self.buffers.get(&self.program, buffer);
+            let source = &self.buffers.get(&self.program, buffer).raw;
             let bytes = pollster::block_on(self.gpu.read(&[(source, ty.bytes())]))?;
             if let Some(i) = bad(&bytemuck::pod_collect_to_vec(&bytes[0])) {
                 return Ok(Some(NonFinite { node: None, what: format!("{name} {ty}, element {i}") }));

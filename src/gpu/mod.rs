@@ -1,5 +1,10 @@
 //! The only room that names wgpu: device, pipelines, buffers, running programs.
 
+#[cfg_attr(
+    not(all(feature = "vulkan", not(any(target_vendor = "apple", target_arch = "wasm32")))),
+    path = "not_aliased.rs"
+)]
+mod aliased;
 mod buffer;
 mod device;
 mod executable;
