@@ -80,6 +80,15 @@ fn info_names_the_adapter_and_a_wrong_one_is_an_error() {
     assert!(stdout(&output).contains("KNUCKLE_ADAPTER is `no such adapter`"));
 }
 
+#[cfg(unix)]
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let mut child = command(&["info"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
 #[test]
 fn info_runs_a_network_and_tells_what_it_takes() {
     let output = knuckle(&["info", "--model", "small"]);
@@ -95,7 +104,13 @@ fn info_runs_a_network_and_tells_what_it_takes() {
 
 #[test]
 fn usage_errors_end_with_2() {
-    for wrong in [&["frobnicate"][..], &["infer"], &["train", "--resume", "--batch", "3"], &["train", "--optimizer", "sgd"], &["data"]] {
+    for wrong in [
+        &["frobnicate"][..],
+        &["infer"],
+        &["train", "--resume", "--seed", "3"],
+        &["train", "--optimizer", "sgd"],
+        &["data"],
+    ] {
         assert_eq!(knuckle(wrong).status.code(), Some(2), "{wrong:?}");
     }
     for wrong in [&["train", "--config", "huge"][..], &["train", "--steps", "3", "--pretrain", "4"]] {

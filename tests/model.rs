@@ -10,7 +10,7 @@ use knuckle::graph::TensorData;
 use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
 use knuckle::rng::Rng;
-use knuckle::train::{Control, Rule, TrainOptions, Trainer, checkpoint_path};
+use knuckle::train::{Control, ROUND, Rule, TrainOptions, Trainer, checkpoint_path};
 use knuckle::{Error, Gpu, Recorder, Result};
 use safetensors::SafeTensors;
 
@@ -163,16 +163,42 @@ fn a_training_can_be_made_longer() -> Result<()> {
     let out = folder("longer");
     let options = TrainOptions { pretrain_steps: 0, full_steps: 2, optimizer: Rule::RmsProp, ..options() };
     Trainer::new(&gpu, options, &out)?.run(|_| Control::Continue)?;
-    let mut trainer = Trainer::resume(&gpu, &out)?;
-    let error = trainer.set_steps(1).unwrap_err().to_string();
-    assert!(error.contains("steps") && error.contains("at least 2"), "{error}");
-    trainer.set_steps(3)?;
+    let error = Trainer::resume_with(&gpu, &out, |o| o.full_steps = 1).err().expect("two are done").to_string();
+    assert!(error.contains("steps") && error.contains("at least the 2"), "{error}");
+    let error = Trainer::resume_with(&gpu, &out, |o| o.seed += 1).err().expect("another training").to_string();
+    assert!(error.contains("options") && error.contains("seed"), "{error}");
+    let mut trainer = Trainer::resume_with(&gpu, &out, |o| o.full_steps = 3)?;
     trainer.run(|_| Control::Continue)?;
     let longer = Trainer::resume(&gpu, &out)?;
     assert_eq!((longer.steps_done(), longer.options().steps(), longer.options().optimizer), (3, 3, Rule::RmsProp));
     assert!(longer.states().names().iter().any(|name| name.ends_with(".mean_square")));
     assert!(!longer.states().names().iter().any(|name| name.ends_with(".mean")), "RMSprop keeps no mean");
     std::fs::remove_dir_all(&out).ok();
+    Ok(())
+}
+
+#[test]
+fn replicas_end_with_one_mean_and_resume_with_the_same_bits() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let options = TrainOptions { pretrain_steps: 2, full_steps: 6, replicas: 2, ..options() };
+    let (whole, parts) = (folder("replicas-whole"), folder("replicas-parts"));
+    Trainer::new(&gpu, options.clone(), &whole)?.run(|_| Control::Continue)?;
+    // Asked to stop within a round, it stops at the round's end.
+    let mut trainer = Trainer::new(&gpu, options.clone(), &parts)?;
+    trainer.run(|step| if step.step >= 3 { Control::Stop } else { Control::Continue })?;
+    assert_eq!(trainer.steps_done(), ROUND);
+    Trainer::resume(&gpu, &parts)?.run(|_| Control::Continue)?;
+    assert!(checkpoint(&parts) == checkpoint(&whole));
+
+    // The mean of two replicas with the same samples would be either; it is not, so both count.
+    let alone = folder("replicas-alone");
+    Trainer::new(&gpu, TrainOptions { replicas: 1, ..options }, &alone)?.run(|_| Control::Continue)?;
+    let (both, one) = (checkpoint(&whole), checkpoint(&alone));
+    assert_eq!(both.keys().collect::<Vec<_>>(), one.keys().collect::<Vec<_>>());
+    assert!(both["hourglass/stem/weight"] != one["hourglass/stem/weight"]);
+    for folder in [whole, parts, alone] {
+        std::fs::remove_dir_all(folder).ok();
+    }
     Ok(())
 }
 
@@ -230,7 +256,7 @@ fn small_network_predicts() -> Result<()> {
     let (first, second) = (photo(), photo());
     let a = exe.run([("photo", &first)])?;
     let side = config.heatmap_px();
-    assert_eq!(a.ty(0).shape.dims(), [1, side, side, 21]);
+    assert_eq!(a.ty(0).shape.dims(), [1, side, side, 24]);
     assert_eq!(a.ty(1).shape.dims(), [1, mesh.vertices, 3]);
     assert_eq!(a.ty(2).shape.dims(), [1, 21, 3]);
     assert!((0..3).all(|i| a.f32(i).iter().all(|v| v.is_finite())));

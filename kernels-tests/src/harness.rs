@@ -197,7 +197,8 @@ impl<'c> Trial<'c> {
     fn run_apart(&self, gpu: &Gpu, poison: u32) -> Result<(Vec<Vec<f32>>, Option<String>), Error> {
         let mut program = self.lower(gpu.target())?;
         program.plan = Plan::without_reuse(&program.temps);
-        let (results, executable) = self.run_executable(gpu.load_with_sentinels(program, &States::new(gpu))?, poison)?;
+        let (results, executable) =
+            self.run_executable(gpu.load_with_sentinels(program, &States::new(gpu))?, poison)?;
         Ok((results, executable.overrun(poison)?))
     }
 

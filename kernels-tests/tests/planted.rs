@@ -114,8 +114,11 @@ fn forward_rejects_one_wrong_element() {
 
 #[test]
 fn sentinels_reject_a_write_behind_the_end() {
-    const BEYOND: &[&str] = &[HEAD, "let i = flat(id, groups); let at = select(i, i + 8u, i >= params.n);
-        y[at] = params.twice * x[min(i, params.n - 1u)]; }"];
+    const BEYOND: &[&str] = &[
+        HEAD,
+        "let i = flat(id, groups); let at = select(i, i + 8u, i >= params.n);
+        y[at] = params.twice * x[min(i, params.n - 1u)]; }",
+    ];
     assert_rejected(Planted::new(BEYOND), Stage::Sentinels, "behind the 160 bytes of planted [37]");
 }
 

@@ -254,7 +254,9 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], images: usize) ->
                     _ => None,
                 };
                 if image.is_none() {
-                    return Err(fail(format!("{name} is not a 2D storage texture of four, two or one 32-bit words, read")));
+                    return Err(fail(format!(
+                        "{name} is not a 2D storage texture of four, two or one 32-bit words, read"
+                    )));
                 }
                 kernel.bindings.push(Binding { name, index: at.binding, access: Access::Read, image });
             }

@@ -59,6 +59,19 @@ pub fn prepare_environment() {
     }
 }
 
+/// Makes Mesa's software driver compute in the thread of each device, without threads of its own: several devices that
+/// work side by side then share the cores without waiting for each other. Other adapters do not care. Call it first thing
+/// in `main`, as [`prepare_environment`]; it does nothing where the environment already says (`LP_NUM_THREADS`).
+pub fn prefer_one_thread_a_device() {
+    if std::env::var_os("LP_NUM_THREADS").is_none() {
+        // SAFETY: documented to be called before any other thread exists.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var("LP_NUM_THREADS", "0");
+        }
+    }
+}
+
 fn instance() -> wgpu::Instance {
     let descriptor = wgpu::InstanceDescriptor {
         backends: wgpu::Backends::PRIMARY,
@@ -213,7 +226,11 @@ impl Gpu {
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
             max_invocations: limits.max_compute_invocations_per_workgroup,
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
-            images: if software && aliased::supported(&device) { limits.max_storage_textures_per_shader_stage } else { 0 },
+            images: if software && aliased::supported(&device) {
+                limits.max_storage_textures_per_shader_stage
+            } else {
+                0
+            },
         };
         let faults = Arc::new(Mutex::new(Faults::default()));
         let sink = faults.clone();
@@ -235,6 +252,16 @@ impl Gpu {
         let pipelines = Pipelines::new(checks);
         let meter = Arc::default();
         Ok(Gpu { shared: Arc::new(Shared { device, queue, pipelines, meter, target, report, faults }) })
+    }
+
+    /// The same adapter with a device of its own, to work at the same time.
+    pub fn reopened(&self) -> Result<Gpu> {
+        let options = GpuOptions {
+            adapter: Some(self.shared.report.index.to_string()),
+            webgpu_defaults: false,
+            checks: self.shared.pipelines.checks(),
+        };
+        Self::open(&options)
     }
 
     /// The adapter in use.

@@ -12,7 +12,7 @@ mod pipeline;
 mod states;
 
 pub use buffer::Data;
-pub use device::{AdapterReport, Gpu, GpuOptions, adapters, prepare_environment};
+pub use device::{AdapterReport, Gpu, GpuOptions, adapters, prefer_one_thread_a_device, prepare_environment};
 pub use executable::{Executable, NonFinite, Outputs, StepTime};
 pub use pipeline::Checks;
 pub use states::States;

@@ -42,6 +42,10 @@ impl Pipelines {
         Pipelines { checks, by_source: Mutex::default() }
     }
 
+    pub(super) fn checks(&self) -> Checks {
+        self.checks
+    }
+
     pub(super) fn get(&self, device: &wgpu::Device, kernel: &Kernel) -> Arc<Pipeline> {
         let mut known = self.by_source.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(pipeline) = known.get(&kernel.source) {

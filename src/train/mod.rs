@@ -9,4 +9,6 @@ pub mod plot;
 mod trainer;
 
 pub use evaluate::SyntheticEvaluator;
-pub use trainer::{Control, Rule, Stage, StepReport, TrainOptions, Trainer, checkpoint_path};
+pub use trainer::{
+    Control, DECAY, ROUND, Rule, Stage, StepReport, TrainOptions, Trainer, WARM_UP_STEPS, checkpoint_path,
+};

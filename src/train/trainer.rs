@@ -13,19 +13,24 @@ use super::metrics::Summary;
 use crate::data::mesh::SceneMesh;
 use crate::data::{SceneBatch, SceneSampler, render};
 use crate::error::{Error, Result};
-use crate::gpu::{Data, Executable, Gpu, States};
-use crate::graph::{Recorder, Var};
+use crate::gpu::{Data, Executable, Gpu, Outputs, States};
+use crate::graph::{Recorder, TensorData, Var};
 use crate::hand::RiggedHand;
 use crate::models::{GraphCnnConfig, MeshGraph, Network, TruthBatch, TruthVars};
 use crate::ops::{Adam, RmsProp};
+use crate::shape::DType;
 
 /// What to train and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrainOptions {
     /// The network.
     pub config: GraphCnnConfig,
-    /// Samples a step.
+    /// Samples a step and replica.
     pub batch: usize,
+    /// How many copies of the network learn side by side, each on samples of its own, and take the mean of their weights
+    /// every [`ROUND`] steps.
+    #[serde(default = "one")]
+    pub replicas: usize,
     /// Steps of the first stage: hourglass by heat-maps, pose regressor by true meshes.
     pub pretrain_steps: u64,
     /// Steps of the second stage: everything together.
@@ -56,6 +61,14 @@ pub enum Rule {
     RmsProp,
 }
 
+fn one() -> usize {
+    1
+}
+
+/// Steps between two means of all replicas' weights and moments: local SGD (Stich 2019, "Local SGD Converges Fast and
+/// Communicates Little"), with few enough steps that it does as well as one large batch.
+pub const ROUND: u64 = 4;
+
 /// Steps over which the learning rate rises at the start of a stage.
 pub const WARM_UP_STEPS: u64 = 100;
 
@@ -68,6 +81,7 @@ impl TrainOptions {
         TrainOptions {
             config,
             batch: 32,
+            replicas: 1,
             pretrain_steps: 1_000,
             full_steps: 9_000,
             optimizer: Rule::Adam,
@@ -106,9 +120,9 @@ impl TrainOptions {
 
     fn check(&self) -> Result<()> {
         self.config.check()?;
-        if self.batch == 0 || self.steps() == 0 {
-            let got = format!("{} and {}", self.batch, self.steps());
-            return Err(Error::invalid("batch and steps", "at least 1", got));
+        if self.batch == 0 || self.replicas == 0 || self.steps() == 0 {
+            let got = format!("{}, {} and {}", self.batch, self.replicas, self.steps());
+            return Err(Error::invalid("batch, replicas and steps", "at least 1", got));
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return Err(Error::invalid("learning rate", "a positive number", self.learning_rate));
@@ -166,33 +180,69 @@ pub enum Control {
 
 /// A training under way.
 pub struct Trainer {
-    gpu: Gpu,
     options: TrainOptions,
     mesh: Arc<MeshGraph>,
     hand: Arc<RiggedHand>,
-    states: States,
-    stage: StageProgram,
+    stage: Stage,
+    /// At least one; all have the same weights after a round.
+    replicas: Vec<Replica>,
     step: u64,
     out: PathBuf,
 }
 
+/// A copy of the network on a device of its own.
+struct Replica {
+    gpu: Gpu,
+    states: States,
+    program: StageProgram,
+}
+
 /// A stage's program.
 struct StageProgram {
-    stage: Stage,
     executable: Executable,
     terms: Vec<&'static str>,
 }
 
+/// What a replica learns from in a step.
+type Batch = (SceneBatch, TruthBatch);
+
 impl Trainer {
-    /// Starts a training whose checkpoints go to `out`.
+    /// Starts a training whose checkpoints go to `out`. Replicas but the first open the adapter of `gpu` anew.
     pub fn new(gpu: &Gpu, options: TrainOptions, out: &Path) -> Result<Self> {
         options.check()?;
-        let states = States::seeded(gpu, options.seed);
-        Self::at(gpu, options, out, 0, states)
+        Self::at(gpu, options, out, 0)
     }
 
     /// Continues from the checkpoint in `out`, with the options it was started with.
     pub fn resume(gpu: &Gpu, out: &Path) -> Result<Self> {
+        Self::resume_with(gpu, out, |_| ())
+    }
+
+    /// Continues from the checkpoint in `out` with options that `change` may change: how many steps the second stage
+    /// has, the batch, the replicas, the learning rate, the validation. The network, the rule, the seed and the first stage
+    /// stay.
+    pub fn resume_with(gpu: &Gpu, out: &Path, change: impl FnOnce(&mut TrainOptions)) -> Result<Self> {
+        let (before, step) = Self::progress(out)?;
+        let mut options = before.clone();
+        change(&mut options);
+        let fixed = |o: &TrainOptions| (o.config.clone(), o.optimizer, o.seed, o.pretrain_steps);
+        if fixed(&options) != fixed(&before) {
+            let expected = "the network, rule, seed and first stage that the training began with";
+            return Err(Error::invalid("options", expected, "others"));
+        }
+        if options.steps() < step {
+            return Err(Error::invalid("steps", format!("at least the {step} that are done"), options.steps()));
+        }
+        options.check()?;
+        let trainer = Self::at(gpu, options, out, step)?;
+        for replica in &trainer.replicas {
+            checkpoint::load(&checkpoint_path(out), &replica.states)?;
+        }
+        Ok(trainer)
+    }
+
+    /// The options of the training whose checkpoint is in `out`, and how many steps it has done.
+    pub fn progress(out: &Path) -> Result<(TrainOptions, u64)> {
         let path = checkpoint_path(out);
         let progress = checkpoint::progress(&path)?;
         let options: TrainOptions = serde_json::from_str(&progress.config).map_err(|e| Error::Weights {
@@ -200,30 +250,20 @@ impl Trainer {
             message: format!("training options in the header: {e}"),
         })?;
         options.check()?;
-        let states = States::seeded(gpu, options.seed);
-        let trainer = Self::at(gpu, options, out, progress.step, states)?;
-        checkpoint::load(&path, &trainer.states)?;
-        Ok(trainer)
+        Ok((options, progress.step))
     }
 
-    /// Makes the training end after `steps` steps instead: more or fewer than it was started with, and at least those it
-    /// has done and a first stage of the length it was started with.
-    pub fn set_steps(&mut self, steps: u64) -> Result<()> {
-        let least = self.options.pretrain_steps.max(self.step);
-        if steps < least {
-            return Err(Error::invalid("steps", format!("at least {least}"), steps));
-        }
-        self.options.full_steps = steps - self.options.pretrain_steps;
-        Ok(())
-    }
-
-    fn at(gpu: &Gpu, options: TrainOptions, out: &Path, step: u64, states: States) -> Result<Self> {
+    fn at(gpu: &Gpu, options: TrainOptions, out: &Path, step: u64) -> Result<Self> {
         std::fs::create_dir_all(out).map_err(|e| Error::file(out, e))?;
         let hand = Arc::new(RiggedHand::right());
         let mesh = Arc::new(MeshGraph::new(&hand)?);
-        let last = options.steps().saturating_sub(1);
-        let stage = StageProgram::new(gpu, &options, &hand, &mesh, options.stage(step.min(last)), &states, false)?;
-        Ok(Trainer { gpu: gpu.clone(), options, mesh, hand, states, stage, step, out: out.to_path_buf() })
+        let stage = options.stage(step.min(options.steps().saturating_sub(1)));
+        let replica = |i| {
+            let gpu = if i == 0 { gpu.clone() } else { gpu.reopened()? };
+            Replica::new(gpu, &options, &hand, &mesh, stage)
+        };
+        let replicas = (0..options.replicas).map(replica).collect::<Result<_>>()?;
+        Ok(Trainer { options, mesh, hand, stage, replicas, step, out: out.to_path_buf() })
     }
 
     /// What is being trained.
@@ -236,65 +276,70 @@ impl Trainer {
         self.step
     }
 
-    /// The weights and everything else that changes.
+    /// The weights and everything else that changes, of the first replica.
     pub fn states(&self) -> &States {
-        &self.states
+        &self.replicas[0].states
     }
 
     /// The program of the present stage.
     pub fn program(&self) -> &crate::Program {
-        self.stage.executable.program()
+        self.replicas[0].program.executable.program()
     }
 
-    /// Trains to the end, or until `report` asks to stop. A loss that is not finite stops the training with an error that
-    /// names the operator it came from; the weights are those before that step, and the last checkpoint stays.
+    /// Trains to the end, or until `report` asks to stop; with several replicas, to the end of their round. A loss that
+    /// is not finite stops the training with an error that names the operator it came from; the weights are those before
+    /// that step, and the last checkpoint stays.
     pub fn run(&mut self, mut report: impl FnMut(&StepReport) -> Control) -> Result<()> {
         let batches = self.batches(self.step);
         let mut evaluator = None;
+        // What was asked for within a round happens at its end, when there is one set of weights.
+        let (mut stop, mut validate, mut save) = (false, false, false);
         while self.step < self.options.steps() {
-            let stage = self.stage.stage;
-            let (scene, truth) =
-                batches.recv().map_err(|_| Error::Gpu("the thread that makes samples ended".into()))?;
+            let stage = self.stage;
+            let batches = batches.recv().map_err(|_| Error::Gpu("the thread that makes samples ended".into()))?;
             let learning_rate = self.options.learning_rate_at(self.step);
-            let rate = [learning_rate];
-            // A stage's program has only the inputs its losses depend on.
-            let ports = &self.stage.executable.program().inputs;
-            let mut inputs = inputs(&scene, &truth, &rate);
-            inputs.retain(|(name, _)| ports.iter().any(|port| port.name == *name));
-            let out = self.stage.executable.run(inputs.clone())?;
-            let loss = out.scalar(0);
-            if !loss.is_finite() {
-                return Err(self.explain(loss, &inputs));
-            }
+            let losses = self.step_all(&batches, learning_rate)?;
             self.step += 1;
             let mut step = StepReport {
                 step: self.step,
                 stage,
                 learning_rate,
-                loss,
-                terms: self.stage.terms.iter().enumerate().map(|(i, name)| (*name, out.scalar(i + 1))).collect(),
+                loss: losses[0],
+                terms: self.replicas[0].program.terms.iter().copied().zip(losses[1..].iter().copied()).collect(),
                 validation: None,
                 checkpoint: None,
             };
             let last = self.step == self.options.steps();
             let next = self.options.stage(self.step);
-            if next != stage && !last {
+            let border = next != stage && !last;
+            let due = |every: u64| last || (every > 0 && self.step.is_multiple_of(every));
+            validate |= due(self.options.validate_every);
+            save |= due(self.options.checkpoint_every);
+            let together = self.replicas.len() == 1 || last || border || self.step.is_multiple_of(ROUND);
+            if together {
+                self.average()?;
+            }
+            if border {
                 // Before any checkpoint: one at the border holds the state of the stage that goes on from it.
                 self.enter(next)?;
             }
-            let due = |every: u64| last || (every > 0 && self.step.is_multiple_of(every));
-            if stage == Stage::Full && due(self.options.validate_every) && self.options.validation_samples > 0 {
+            if together && std::mem::take(&mut validate) && stage == Stage::Full && self.options.validation_samples > 0
+            {
                 let evaluator = match &mut evaluator {
                     Some(evaluator) => evaluator,
-                    None => evaluator.insert(SyntheticEvaluator::new(&self.gpu, &self.options.config, &self.states)?),
+                    None => {
+                        let Replica { gpu, states, .. } = &self.replicas[0];
+                        evaluator.insert(SyntheticEvaluator::new(gpu, &self.options.config, states)?)
+                    }
                 };
                 let evaluation = evaluator.evaluate(VALIDATION_SEED, self.options.validation_samples)?;
                 step.validation = Some(evaluation.summary());
             }
-            if due(self.options.checkpoint_every) {
+            if together && std::mem::take(&mut save) {
                 step.checkpoint = Some(self.save()?);
             }
-            if report(&step) == Control::Stop {
+            stop |= report(&step) == Control::Stop;
+            if stop && together {
                 if step.checkpoint.is_none() {
                     self.save()?;
                 }
@@ -304,9 +349,60 @@ impl Trainer {
         Ok(())
     }
 
+    /// A step of every replica at once. Gives the loss and its terms, each the mean over replicas.
+    fn step_all(&mut self, batches: &[Batch], learning_rate: f32) -> Result<Vec<f32>> {
+        let rate = [learning_rate];
+        let inputs: Vec<_> = batches.iter().map(|(scene, truth)| inputs(scene, truth, &rate)).collect();
+        let results: Vec<Result<Vec<f32>>> = std::thread::scope(|scope| {
+            let (first, others) = self.replicas.split_first_mut().expect("at least one replica");
+            let others: Vec<_> =
+                others.iter_mut().zip(&inputs[1..]).map(|(r, inputs)| scope.spawn(|| r.step(inputs))).collect();
+            let first = first.step(&inputs[0]);
+            let others = others.into_iter().map(|t| t.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            std::iter::once(first).chain(others).collect()
+        });
+        let mut mean = Vec::new();
+        for (i, result) in results.into_iter().enumerate() {
+            let losses = result?;
+            if !losses[0].is_finite() {
+                return Err(self.explain(i, losses[0], &inputs[i]));
+            }
+            mean.resize(losses.len(), 0.0);
+            mean.iter_mut().zip(&losses).for_each(|(sum, loss)| *sum += loss / self.replicas.len() as f32);
+        }
+        Ok(mean)
+    }
+
+    /// Gives every replica the mean of all replicas' state.
+    fn average(&self) -> Result<()> {
+        let Some((first, others)) = self.replicas.split_first().filter(|(_, others)| !others.is_empty()) else {
+            return Ok(());
+        };
+        let names = first.states.names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut sums = first.states.read(&names)?;
+        let mut f32s: Vec<Vec<f32>> = sums.iter().map(TensorData::to_f32).collect();
+        for replica in others {
+            for (sum, data) in f32s.iter_mut().zip(replica.states.read(&names)?) {
+                sum.iter_mut().zip(data.to_f32()).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        let part = 1.0 / self.replicas.len() as f32;
+        for (data, mut values) in sums.iter_mut().zip(f32s).filter(|(data, _)| data.ty.dtype == DType::F32) {
+            values.iter_mut().for_each(|value| *value *= part);
+            *data = TensorData::f32(data.ty.shape.clone(), &values).expect("as many values");
+        }
+        for replica in &self.replicas {
+            for (name, data) in names.iter().zip(&sums) {
+                replica.states.write(name, data)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Times every dispatch of the present stage's step on whatever its inputs hold.
     pub fn profile(&mut self) -> Result<Vec<crate::gpu::StepTime>> {
-        self.stage.executable.profile()
+        self.replicas[0].program.executable.profile()
     }
 
     /// Writes the checkpoint.
@@ -314,60 +410,78 @@ impl Trainer {
         let path = checkpoint_path(&self.out);
         let config = serde_json::to_string(&self.options).expect("options are plain data");
         let progress = checkpoint::Progress { step: self.step, seed: self.options.seed, config };
-        checkpoint::save(&path, &self.states, &progress)?;
+        checkpoint::save(&path, self.states(), &progress)?;
         Ok(path)
     }
 
     /// The next stage: its own moments, weights and statistics as they are.
     fn enter(&mut self, stage: Stage) -> Result<()> {
-        let states = States::seeded(&self.gpu, self.options.seed);
-        let program = StageProgram::new(&self.gpu, &self.options, &self.hand, &self.mesh, stage, &states, false)?;
-        let kept: Vec<String> =
-            states.names().into_iter().filter(|name| self.states.describe(name).is_some()).collect();
-        let names: Vec<&str> = kept.iter().map(String::as_str).collect();
-        for (name, data) in names.iter().zip(self.states.read(&names)?) {
-            states.write(name, &data)?;
+        for replica in &mut self.replicas {
+            let next = Replica::new(replica.gpu.clone(), &self.options, &self.hand, &self.mesh, stage)?;
+            let kept: Vec<String> =
+                next.states.names().into_iter().filter(|name| replica.states.describe(name).is_some()).collect();
+            let names: Vec<&str> = kept.iter().map(String::as_str).collect();
+            for (name, data) in names.iter().zip(replica.states.read(&names)?) {
+                next.states.write(name, &data)?;
+            }
+            *replica = next;
         }
-        (self.states, self.stage) = (states, program);
+        self.stage = stage;
         Ok(())
     }
 
-    /// Batches from step `first` on, made by a thread while the device works.
-    fn batches(&self, first: u64) -> Receiver<(SceneBatch, TruthBatch)> {
+    /// Batches for all replicas from step `first` on, made by a thread while the device works.
+    fn batches(&self, first: u64) -> Receiver<Vec<Batch>> {
         let (send, receive) = sync_channel(2);
         let (hand, mesh) = (self.hand.clone(), self.mesh.clone());
-        let (size, batch, seed) = (self.options.config.input_px, self.options.batch, self.options.seed);
+        let TrainOptions { batch, replicas, seed, .. } = self.options;
+        let size = self.options.config.input_px;
         std::thread::spawn(move || {
             let sampler = SceneSampler::new(&hand, size, seed);
-            let mut step = first;
+            let mut next = first * (replicas * batch) as u64;
             loop {
-                let scene = SceneBatch::sample(&sampler, step * batch as u64, batch);
-                let truth = truth_of(&scene, &mesh, size);
+                let make = |_| {
+                    let scene = SceneBatch::sample(&sampler, next, batch);
+                    next += batch as u64;
+                    let truth = truth_of(&scene, &mesh, size);
+                    (scene, truth)
+                };
                 // The receiver is gone when the training ends.
-                if send.send((scene, truth)).is_err() {
+                if send.send((0..replicas).map(make).collect()).is_err() {
                     return;
                 }
-                step += 1;
             }
         });
         receive
     }
 
-    /// Repeats a step whose loss was not finite, keeping every value, to say where it began. State did not change.
-    fn explain(&self, loss: f32, inputs: &[(&str, Data<'_>)]) -> Error {
+    /// Repeats a step of a replica whose loss was not finite, keeping every value, to say where it began. State did not
+    /// change.
+    fn explain(&self, replica: usize, loss: f32, inputs: &[(&str, Data<'_>)]) -> Error {
         let what = format!("the loss of step {} ({loss})", self.step + 1);
         let found = || -> Result<String> {
-            let stage = self.stage.stage;
-            let mut debug =
-                StageProgram::new(&self.gpu, &self.options, &self.hand, &self.mesh, stage, &self.states, true)?;
-            let known = |name: &str| debug.executable.program().inputs.iter().any(|p| p.name == name);
-            let inputs: Vec<_> = inputs.iter().copied().filter(|(name, _)| known(name)).collect();
-            debug.executable.run(inputs)?;
+            let Replica { gpu, states, .. } = &self.replicas[replica];
+            let mut debug = StageProgram::new(gpu, &self.options, &self.hand, &self.mesh, self.stage, states, true)?;
+            debug.run(inputs)?;
             let first = debug.executable.first_non_finite()?;
             Ok(first.map_or("not found again on a second run".into(), |f| format!("first in {}", f.what)))
         };
         let detail = found().unwrap_or_else(|e| e.to_string());
         Error::NotFinite { what, detail }
+    }
+}
+
+impl Replica {
+    fn new(gpu: Gpu, options: &TrainOptions, hand: &RiggedHand, mesh: &MeshGraph, stage: Stage) -> Result<Self> {
+        let states = States::seeded(&gpu, options.seed);
+        let program = StageProgram::new(&gpu, options, hand, mesh, stage, &states, false)?;
+        Ok(Replica { gpu, states, program })
+    }
+
+    /// The loss of a step and its terms.
+    fn step(&mut self, inputs: &[(&str, Data<'_>)]) -> Result<Vec<f32>> {
+        let out = self.program.run(inputs)?;
+        Ok((0..out.len()).map(|i| out.scalar(i)).collect())
     }
 }
 
@@ -407,7 +521,15 @@ impl StageProgram {
             })?;
             gpu.compile_with(&r, outputs, states)?
         };
-        Ok(StageProgram { stage, executable, terms })
+        Ok(StageProgram { executable, terms })
+    }
+
+    /// Runs on those of the inputs that the stage's losses depend on.
+    fn run(&mut self, inputs: &[(&str, Data<'_>)]) -> Result<Outputs> {
+        let ports = &self.executable.program().inputs;
+        let known = |name: &str| ports.iter().any(|port| port.name == name);
+        let inputs: Vec<_> = inputs.iter().copied().filter(|(name, _)| known(name)).collect();
+        self.executable.run(inputs)
     }
 }
 

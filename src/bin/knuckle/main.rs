@@ -38,7 +38,20 @@ enum Command {
     Data(data::Arguments),
 }
 
+/// Ends quietly when whoever reads the output has seen enough, as `head` has: printing then panics.
+fn end_quietly_without_a_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let message = info.payload().downcast_ref::<String>();
+        if message.is_some_and(|m| m.starts_with("failed printing to stdout") && m.contains("Broken pipe")) {
+            std::process::exit(0);
+        }
+        usual(info);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_quietly_without_a_reader();
     knuckle::gpu::prepare_environment();
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("off")).init();
     let done = |result: Result<()>| result.map(|()| ExitCode::SUCCESS);

@@ -22,15 +22,19 @@ pub struct Arguments {
     /// Network: small or paper [default: small]
     #[arg(long, conflicts_with = "resume")]
     config: Option<String>,
-    /// Steps of both stages; with --resume, a new end for the training
+    /// Steps of both stages
     #[arg(long)]
     steps: Option<u64>,
     /// How many of them train hourglass and pose regressor apart [default: a tenth]
     #[arg(long, conflicts_with = "resume")]
     pretrain: Option<u64>,
-    /// Samples a step
-    #[arg(long, conflicts_with = "resume")]
+    /// Samples a step and replica
+    #[arg(long)]
     batch: Option<usize>,
+    /// Copies of the network that learn side by side and take the mean of their weights every few steps; on a software
+    /// adapter, one a core [default: 1]
+    #[arg(long)]
+    replicas: Option<usize>,
     /// Of initial weights and samples
     #[arg(long, conflicts_with = "resume")]
     seed: Option<u64>,
@@ -38,39 +42,45 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "resume", value_parser = optimizer)]
     optimizer: Option<Rule>,
     /// Highest learning rate
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long)]
     rate: Option<f32>,
     /// Steps between validations (0: only at the end)
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long)]
     validate_every: Option<u64>,
     /// Held-out samples of a validation (0: none)
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long)]
     validation_samples: Option<usize>,
     /// Steps between checkpoints (0: only at the end)
-    #[arg(long, conflicts_with = "resume")]
+    #[arg(long)]
     checkpoint_every: Option<u64>,
     /// Folder for checkpoint, weights, log and curves
     #[arg(long, default_value = "run", value_name = "DIR")]
     out: PathBuf,
-    /// Continue from the checkpoint in --out, with the options it was started with
+    /// Continue from the checkpoint in --out, with the options it was started with and those given anew
     #[arg(long)]
     resume: bool,
 }
 
 impl Arguments {
+    /// Options of the training: those it was started with if it goes on, else usual ones, and what the command line says.
     fn options(&self) -> Result<TrainOptions> {
-        let mut options = TrainOptions::new(GraphCnnConfig::named(self.config.as_deref().unwrap_or("small"))?);
-        let steps = self.steps.unwrap_or(options.steps());
-        options.pretrain_steps = self.pretrain.unwrap_or(steps / 10);
-        if options.pretrain_steps > steps {
-            return Err(Error::invalid(
-                "--pretrain",
-                format!("at most the {steps} steps there are"),
-                options.pretrain_steps,
-            ));
+        let mut options = if self.resume {
+            Trainer::progress(&self.out)?.0
+        } else {
+            let mut options = TrainOptions::new(GraphCnnConfig::named(self.config.as_deref().unwrap_or("small"))?);
+            let steps = options.steps();
+            options.pretrain_steps = self.pretrain.unwrap_or(self.steps.unwrap_or(steps) / 10);
+            options.full_steps = steps.saturating_sub(options.pretrain_steps);
+            options
+        };
+        if let Some(steps) = self.steps {
+            let least = options.pretrain_steps;
+            options.full_steps = steps.checked_sub(least).ok_or_else(|| {
+                Error::invalid("--steps", format!("at least the {least} of the first stage (--pretrain)"), steps)
+            })?;
         }
-        options.full_steps = steps - options.pretrain_steps;
         options.batch = self.batch.unwrap_or(options.batch);
+        options.replicas = self.replicas.unwrap_or(options.replicas);
         options.seed = self.seed.unwrap_or(options.seed);
         options.optimizer = self.optimizer.unwrap_or(options.optimizer);
         options.learning_rate = self.rate.unwrap_or(options.learning_rate);
@@ -83,18 +93,16 @@ impl Arguments {
         Ok(options)
     }
 
-    fn trainer(&self, gpu: &Gpu) -> Result<Trainer> {
+    fn trainer(&self, gpu: &Gpu, options: TrainOptions) -> Result<Trainer> {
         if self.resume {
-            let mut trainer = Trainer::resume(gpu, &self.out)?;
-            self.steps.map_or(Ok(()), |steps| trainer.set_steps(steps))?;
-            return Ok(trainer);
+            return Trainer::resume_with(gpu, &self.out, |known| *known = options);
         }
         let checkpoint = checkpoint_path(&self.out);
         if checkpoint.exists() {
             let expected = "a folder without a checkpoint, or --resume to continue it";
             return Err(Error::invalid("--out", expected, checkpoint.display()));
         }
-        Trainer::new(gpu, self.options()?, &self.out)
+        Trainer::new(gpu, options, &self.out)
     }
 }
 
@@ -111,16 +119,22 @@ const INTERRUPTED: u8 = 130;
 
 /// Trains to the end or until ctrl-C.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let options = arguments.options()?;
+    let replicas = options.replicas;
+    if replicas > 1 {
+        knuckle::gpu::prefer_one_thread_a_device();
+    }
     let gpu = Gpu::new()?;
     let stop = stop_on_ctrl_c()?;
-    let mut trainer = arguments.trainer(&gpu)?;
+    let mut trainer = arguments.trainer(&gpu, options)?;
     let (out, total) = (&arguments.out, trainer.options().steps());
     println!("adapter {}", gpu.adapter());
     println!(
-        "{}: {} of {total} steps done, {} samples a step",
+        "{}: {} of {total} steps done, {} samples a step in {} replicas",
         out.display(),
         trainer.steps_done(),
-        trainer.options().batch
+        trainer.options().batch * replicas,
+        replicas
     );
     let dump = out.join("program.txt");
     knuckle::files::write_atomically(&dump, |file| file.write_all(trainer.program().dump().as_bytes()))?;
@@ -166,6 +180,7 @@ fn save_weights(gpu: &Gpu, trainer: &Trainer, out: &Path) -> Result<PathBuf> {
         ("seed", options.seed.to_string()),
         ("steps", trainer.steps_done().to_string()),
         ("batch", options.batch.to_string()),
+        ("replicas", options.replicas.to_string()),
         ("knuckle", env!("CARGO_PKG_VERSION").to_string()),
     ];
     let notes = Metadata::from(notes.map(|(key, value)| (key.to_string(), value)));
