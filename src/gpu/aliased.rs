@@ -19,7 +19,8 @@ use crate::exec::{IMAGE_WIDTH, Texel};
 /// llvmpipe lays images out in blocks of this many rows.
 const ROWS_A_BLOCK: u64 = 4;
 
-/// Memory that a buffer and images share; freed when the last of them is gone.
+/// Memory that a buffer and images share; freed when the last of them is gone. wgpu keeps the device alive for its own
+/// objects alone, so nothing may hold on to memory for longer than to the buffer in it.
 #[derive(Clone)]
 pub(super) struct Memory(Arc<Allocation>);
 
@@ -31,7 +32,8 @@ struct Allocation {
 
 impl Drop for Allocation {
     fn drop(&mut self) {
-        // SAFETY: the buffer and the images in it are destroyed: each holds the allocation until then.
+        // SAFETY: the buffer and the images in it are destroyed: each holds the allocation until then. The device is
+        // there: the last of them to go is one of wgpu's, since our own handles go before the buffer.
         unsafe { self.device.free_memory(self.raw, None) };
     }
 }

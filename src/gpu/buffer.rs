@@ -38,11 +38,12 @@ impl Meter {
 /// A device buffer; its bytes are counted while it lives.
 #[derive(Debug)]
 pub(super) struct Buffer {
+    /// The memory, if images can share it. Goes before what lies in it, which keeps it and the device alive.
+    memory: Option<Memory>,
     pub(super) raw: wgpu::Buffer,
     bytes: u64,
     meter: Arc<Meter>,
-    /// The memory, if images can share it, and the images there are so far.
-    memory: Option<Memory>,
+    /// The images over it so far.
     images: Mutex<HashMap<Texel, wgpu::TextureView>>,
 }
 
@@ -50,7 +51,7 @@ impl Buffer {
     pub(super) fn new(raw: wgpu::Buffer, memory: Option<Memory>, meter: &Arc<Meter>) -> Self {
         let bytes = raw.size();
         meter.add(bytes);
-        Buffer { raw, bytes, meter: meter.clone(), memory, images: Mutex::default() }
+        Buffer { memory, raw, bytes, meter: meter.clone(), images: Mutex::default() }
     }
 
     /// The buffer as an image.
