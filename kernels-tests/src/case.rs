@@ -14,6 +14,8 @@ pub enum Fill {
     Uniform(f32, f32),
     /// Either sign, magnitude 0.1 to 2: away from a kink at 0.
     NonZero,
+    /// A whole number from 0 to below this: with many equal ones.
+    Whole(u32),
 }
 
 /// An operand of a case.
@@ -49,6 +51,7 @@ impl Operand {
         let draw = |_| match self.fill {
             Fill::Normal => rng.normal(),
             Fill::Uniform(low, high) => rng.range(low, high),
+            Fill::Whole(n) => rng.below(n as usize) as f32,
             Fill::NonZero => rng.range(0.1, 2.0) * if rng.chance(0.5) { 1.0 } else { -1.0 },
         };
         (0..self.dims.iter().product()).map(draw).collect()

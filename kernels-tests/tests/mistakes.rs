@@ -1,7 +1,7 @@
 //! Operands and attributes that do not fit: a typed error names the operator, the operand and the line, and nothing
 //! panics. No device is needed.
 
-use knuckle::ops::{Conv2d, SpmmMatrix};
+use knuckle::ops::{Comparison, Conv2d, SpmmMatrix, Unary};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var};
 
@@ -55,6 +55,15 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("matmul", "b", |r| r.input("a", [4, 3]).matmul(r.input("w", [4, 3]))),
     ("matmul", "bias", |r| r.input("a", [4, 3]).linear(r.input("w", [3, 5]), r.input("b", [4]), false)),
     ("add", "b", |r| r.input("a", [4, 3]).add(r.input("b", [4]))),
+    ("huber", "delta", |r| r.input("a", [4]).unary(Unary::Huber { delta: 0.0 })),
+    ("smooth_l1", "beta", |r| r.input("a", [4]).unary(Unary::SmoothL1 { beta: -1.0 })),
+    ("clamp", "high", |r| r.input("a", [4]).clamp(1.0, 0.0)),
+    ("elu", "attribute", |r| r.input("a", [4]).elu(f32::NAN)),
+    ("softplus", "x", |r| r.input_u32("a", [4]).softplus()),
+    ("prelu", "b", |r| r.input("a", [4, 3]).prelu(r.input("slope", [4]))),
+    ("less", "b", |r| r.input("a", [4, 3]).compare(Comparison::Less, r.input("b", [4]))),
+    ("select", "a", |r| r.input("c", [4]).select(r.input("a", [3]), r.input("b", [4]))),
+    ("select", "b", |r| r.input("c", [4]).select(r.input("a", [4]), r.input_u32("b", [4]))),
     ("reshape", "x", |r| r.input("a", [4, 3]).reshape([5])),
     ("broadcast", "x", |r| r.input("a", [4, 3]).broadcast([4, 5])),
     ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[2])),

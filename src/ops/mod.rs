@@ -9,7 +9,9 @@ use crate::exec::Lowering;
 use crate::graph::Var;
 use crate::shape::TensorType;
 
+mod assign;
 mod batch_norm;
+mod binary;
 mod blocks;
 mod concat;
 mod conv2d;
@@ -18,19 +20,22 @@ mod heatmap;
 mod matmul;
 mod operand;
 mod optimizer;
-mod pointwise;
 mod pool;
 mod reduce;
+mod reshape;
+mod select;
 mod slab;
 mod slice;
 mod spmm;
+mod unary;
 mod upsample;
 
 pub use batch_norm::Normalized;
+pub use binary::{Binary, Comparison};
 pub use conv2d::Conv2d;
 pub use optimizer::{Adam, Optimizer, RmsProp};
-pub use pointwise::{Binary, Unary};
 pub use spmm::SpmmMatrix;
+pub use unary::Unary;
 
 /// A differentiable tensor operator. Implement it to add one from inside or outside the crate; record it with
 /// [`Recorder::apply`](crate::Recorder::apply).

@@ -1,4 +1,4 @@
-//! Functions applied element by element: of one tensor, and of two with broadcasting.
+//! Functions of two variables, applied element by element with broadcasting.
 
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
@@ -7,135 +7,10 @@ use crate::graph::Var;
 use crate::shader;
 use crate::shape::{Shape, TensorType};
 
-const UNARY: Shader = shader!("pointwise/unary.wgsl", with "common/index.wgsl", with "pointwise/unary_functions.wgsl");
-const UNARY_GRAD: Shader =
-    shader!("pointwise/unary_grad.wgsl", with "common/index.wgsl", with "pointwise/unary_functions.wgsl");
 const BINARY: Shader =
     shader!("pointwise/binary.wgsl", with "common/index.wgsl", with "pointwise/binary_functions.wgsl");
 const BROADCAST: Shader =
     shader!("pointwise/binary_broadcast.wgsl", with "common/index.wgsl", with "pointwise/binary_functions.wgsl");
-
-/// A function of one variable, applied to every element.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Unary {
-    /// `a·x + b`
-    Affine {
-        /// The factor.
-        scale: f32,
-        /// The summand.
-        offset: f32,
-    },
-    /// `max(x, 0)`
-    Relu,
-    /// `x` where positive, else `slope·x`
-    LeakyRelu {
-        /// The slope for negative x.
-        slope: f32,
-    },
-    /// `1 / (1 + e⁻ˣ)`
-    Sigmoid,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `eˣ`
-    Exp,
-    /// Natural logarithm.
-    Log,
-    /// Square root.
-    Sqrt,
-    /// Absolute value; its derivative at 0 is taken as 0.
-    Abs,
-    /// `x²`
-    Square,
-    /// `½x²/β` for |x| < β, else `|x| − ½β` (Girshick 2015, "Fast R-CNN", eq. 3, for β = 1).
-    SmoothL1 {
-        /// Where the parabola meets the lines; positive.
-        beta: f32,
-    },
-}
-
-impl Unary {
-    fn code(self) -> (&'static str, u32, f32, f32) {
-        match self {
-            Unary::Affine { scale, offset } => ("affine", 0, scale, offset),
-            Unary::Relu => ("relu", 1, 0.0, 0.0),
-            Unary::LeakyRelu { slope } => ("leaky_relu", 2, slope, 0.0),
-            Unary::Sigmoid => ("sigmoid", 3, 0.0, 0.0),
-            Unary::Tanh => ("tanh", 4, 0.0, 0.0),
-            Unary::Exp => ("exp", 5, 0.0, 0.0),
-            Unary::Log => ("log", 6, 0.0, 0.0),
-            Unary::Sqrt => ("sqrt", 7, 0.0, 0.0),
-            Unary::Abs => ("abs", 8, 0.0, 0.0),
-            Unary::Square => ("square", 9, 0.0, 0.0),
-            Unary::SmoothL1 { beta } => ("smooth_l1", 10, beta, 0.0),
-        }
-    }
-}
-
-impl Operator for Unary {
-    fn name(&self) -> &'static str {
-        self.code().0
-    }
-
-    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [x] = operands(inputs)?;
-        expect_f32("x", x)?;
-        let (_, _, a, b) = self.code();
-        if !(a.is_finite() && b.is_finite()) {
-            return Err(Mismatch::new("attribute", "finite numbers", format!("{a}, {b}")));
-        }
-        if matches!(self, Unary::SmoothL1 { beta } if *beta <= 0.0) {
-            return Err(Mismatch::new("beta", "a positive number", a));
-        }
-        Ok(x.clone())
-    }
-
-    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        let (x, y, gy) = (call.inputs[0], call.output, call.cotangent);
-        let grad = match *self {
-            Unary::Affine { scale, .. } => call.grad(0, || gy.scale(scale))?,
-            op => call.grad(0, || x.recorder().apply(UnaryGrad(op), &[x, y, gy]))?,
-        };
-        Ok(vec![grad])
-    }
-
-    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let (_, op, a, b) = self.code();
-        let (x, y, lanes) = (lowering.input(0), lowering.output(), lowering.target().lanes());
-        let quads = x.ty.shape.numel().div_ceil(4);
-        let dispatch = lowering.dispatch(&UNARY).define("WG", lanes).define("OP", op);
-        let dispatch = dispatch.bind("x", x.buffer).bind("y", y);
-        dispatch.param("quads", quads).param("a", a).param("b", b).threads(quads)
-    }
-}
-
-/// `gy · f'(x)` from x, y = f(x) and gy.
-#[derive(Debug, Clone, Copy)]
-struct UnaryGrad(Unary);
-
-impl Operator for UnaryGrad {
-    fn name(&self) -> &'static str {
-        self.0.name()
-    }
-
-    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [x, _, _] = operands(inputs)?;
-        Ok(x.clone())
-    }
-
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None, None])
-    }
-
-    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let (_, op, a, _) = self.0.code();
-        let [x, y, gy] = [0, 1, 2].map(|i| lowering.input(i).buffer);
-        let (gx, lanes) = (lowering.output(), lowering.target().lanes());
-        let quads = lowering.output_ty().shape.numel().div_ceil(4);
-        let dispatch = lowering.dispatch(&UNARY_GRAD).define("WG", lanes).define("OP", op);
-        let dispatch = dispatch.bind("x", x).bind("y", y).bind("gy", gy).bind("gx", gx);
-        dispatch.param("quads", quads).param("a", a).threads(quads)
-    }
-}
 
 /// A function of two variables, applied element by element. An axis of extent 1, or one that is missing in front, is
 /// repeated.
@@ -153,6 +28,10 @@ pub enum Binary {
     Max,
     /// The smaller; where equal, each gets half the gradient.
     Min,
+    /// `aᵇ` of a positive a.
+    Power,
+    /// `a` where positive, else `b·a` (He et al. 2015, "Delving Deep into Rectifiers", eq. 1).
+    Prelu,
 }
 
 impl Binary {
@@ -164,13 +43,16 @@ impl Binary {
             Binary::Div => ("div", 3),
             Binary::Max => ("max", 4),
             Binary::Min => ("min", 5),
+            Binary::Power => ("power_of", 8),
+            Binary::Prelu => ("prelu", 9),
         }
     }
 }
 
 /// The codes of `binary_functions.wgsl` that are not a [`Binary`] of their own.
 const LEFT: u32 = 6;
-const GREATER: u32 = 7;
+const SHARE: u32 = 7;
+const SLOPE: u32 = 10;
 
 /// The most axes a broadcast may have.
 const MAX_AXES: usize = 6;
@@ -203,14 +85,16 @@ impl Operator for Binary {
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let (a, b, gy) = (call.inputs[0], call.inputs[1], call.cotangent);
-        let share = |first: Var<'r>, second: Var<'r>| gy.mul(a.recorder().apply(Greater, &[first, second])?);
+        let times = |factor: Factor, first: Var<'r>, second: Var<'r>| gy.mul(a.recorder().apply(factor, &[first, second])?);
         let ga = call.grad(0, || {
             match self {
                 Binary::Add | Binary::Sub => Ok(gy),
                 Binary::Mul => gy.mul(b),
                 Binary::Div => gy.div(b),
-                Binary::Max => share(a, b),
-                Binary::Min => share(b, a),
+                Binary::Max => times(Factor::Share, a, b),
+                Binary::Min => times(Factor::Share, b, a),
+                Binary::Power => gy.mul(b.mul(a.power_of(b.offset(-1.0)?)?)?),
+                Binary::Prelu => times(Factor::Slope, a, b),
             }?
             .sum_to(a.shape())
         })?;
@@ -220,8 +104,10 @@ impl Operator for Binary {
                 Binary::Sub => gy.scale(-1.0),
                 Binary::Mul => gy.mul(a),
                 Binary::Div => gy.mul(call.output)?.div(b)?.scale(-1.0),
-                Binary::Max => share(b, a),
-                Binary::Min => share(a, b),
+                Binary::Max => times(Factor::Share, b, a),
+                Binary::Min => times(Factor::Share, a, b),
+                Binary::Power => gy.mul(call.output.mul(a.log()?)?),
+                Binary::Prelu => gy.mul(a.clamp(f32::MIN, 0.0)?),
             }?
             .sum_to(b.shape())
         })?;
@@ -307,13 +193,21 @@ fn collapse(shape: &Shape, a: &Shape, b: &Shape) -> Vec<Axis> {
     axes
 }
 
-/// 1 where a > b, ½ where equal, else 0.
+/// What a gradient is multiplied by.
 #[derive(Debug, Clone, Copy)]
-struct Greater;
+enum Factor {
+    /// 1 where a > b, ½ where equal, else 0.
+    Share,
+    /// 1 where a > 0, else b.
+    Slope,
+}
 
-impl Operator for Greater {
+impl Operator for Factor {
     fn name(&self) -> &'static str {
-        "greater"
+        match self {
+            Factor::Share => "share",
+            Factor::Slope => "slope",
+        }
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
@@ -325,7 +219,64 @@ impl Operator for Greater {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        lower_binary(lowering, GREATER)
+        let code = match self {
+            Factor::Share => SHARE,
+            Factor::Slope => SLOPE,
+        };
+        lower_binary(lowering, code)
+    }
+}
+
+/// A comparison of two tensors, element by element with broadcasting: 1 where it holds, else 0. Has no gradient. A NaN is
+/// unequal to everything, and neither less nor greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// `a = b`
+    Equal,
+    /// `a ≠ b`
+    NotEqual,
+    /// `a < b`
+    Less,
+    /// `a ≤ b`
+    LessEqual,
+    /// `a > b`
+    Greater,
+    /// `a ≥ b`
+    GreaterEqual,
+}
+
+impl Comparison {
+    fn code(self) -> (&'static str, u32) {
+        match self {
+            Comparison::Equal => ("equal", 11),
+            Comparison::NotEqual => ("not_equal", 12),
+            Comparison::Less => ("less", 13),
+            Comparison::LessEqual => ("less_equal", 14),
+            Comparison::Greater => ("greater", 15),
+            Comparison::GreaterEqual => ("greater_equal", 16),
+        }
+    }
+}
+
+impl Operator for Comparison {
+    fn name(&self) -> &'static str {
+        self.code().0
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        infer_broadcast(inputs)
+    }
+
+    fn differentiable(&self) -> bool {
+        false
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![None, None])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        lower_binary(lowering, self.code().1)
     }
 }
 
@@ -364,129 +315,7 @@ impl Operator for Broadcast {
     }
 }
 
-/// The same elements under another shape; costs nothing.
-#[derive(Debug, Clone)]
-struct Reshape(Shape);
-
-impl Operator for Reshape {
-    fn name(&self) -> &'static str {
-        "reshape"
-    }
-
-    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [x] = operands(inputs)?;
-        if x.shape.numel() != self.0.numel() {
-            return Err(Mismatch::new("x", format!("{} elements for {}", self.0.numel(), self.0), x));
-        }
-        Ok(TensorType { shape: self.0.clone(), dtype: x.dtype })
-    }
-
-    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![call.grad(0, || call.cotangent.reshape(call.inputs[0].shape()))?])
-    }
-
-    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        lowering.alias(0);
-        Ok(())
-    }
-
-    fn cost(&self, _: &[&TensorType], _: &TensorType) -> Cost {
-        Cost::default()
-    }
-}
-
-/// Overwrites named state with a value, at the end of the run.
-#[derive(Debug, Clone, Copy)]
-struct Assign;
-
-const ASSIGN: Shader = shader!("pointwise/assign.wgsl", with "common/index.wgsl");
-
-impl Operator for Assign {
-    fn name(&self) -> &'static str {
-        "assign"
-    }
-
-    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [state, value] = operands(inputs)?;
-        if state != value {
-            return Err(Mismatch::new("value", state, value));
-        }
-        Ok(state.clone())
-    }
-
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None])
-    }
-
-    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let (value, state, guard) = (lowering.input(1).buffer, lowering.output(), lowering.guard());
-        let (quads, lanes) = (lowering.output_ty().shape.numel().div_ceil(4), lowering.target().lanes());
-        let dispatch = lowering.dispatch(&ASSIGN).define("WG", lanes);
-        let dispatch = dispatch.bind("value", value).bind("guard", guard).bind("state", state);
-        dispatch.param("quads", quads).threads(quads)
-    }
-
-    fn mutates(&self) -> &'static [usize] {
-        &[0]
-    }
-}
-
-macro_rules! unary_methods {
-    ($($(#[$doc:meta])* $name:ident => $op:expr;)*) => {
-        impl<'r> Var<'r> {
-            $($(#[$doc])*
-            #[track_caller]
-            pub fn $name(self) -> Result<Var<'r>> {
-                self.recorder().apply($op, &[self])
-            })*
-        }
-    };
-}
-
-unary_methods! {
-    /// `max(x, 0)`
-    relu => Unary::Relu;
-    /// `1 / (1 + e⁻ˣ)`
-    sigmoid => Unary::Sigmoid;
-    /// Hyperbolic tangent.
-    tanh => Unary::Tanh;
-    /// `eˣ`
-    exp => Unary::Exp;
-    /// Natural logarithm.
-    log => Unary::Log;
-    /// Square root.
-    sqrt => Unary::Sqrt;
-    /// Absolute value.
-    abs => Unary::Abs;
-    /// `x²`
-    square => Unary::Square;
-}
-
 impl<'r> Var<'r> {
-    /// This gradient where `y`, the result of a ReLU, is positive, else 0.
-    #[track_caller]
-    pub(crate) fn relu_mask(self, y: Var<'r>) -> Result<Var<'r>> {
-        self.recorder().apply(UnaryGrad(Unary::Relu), &[y, y, self])
-    }
-
-    /// Applies a function of one variable.
-    #[track_caller]
-    pub fn unary(self, op: Unary) -> Result<Var<'r>> {
-        self.recorder().apply(op, &[self])
-    }
-
-    /// `factor · x`
-    #[track_caller]
-    pub fn scale(self, factor: f32) -> Result<Var<'r>> {
-        self.unary(Unary::Affine { scale: factor, offset: 0.0 })
-    }
-
-    /// `x + summand`
-    #[track_caller]
-    pub fn offset(self, summand: f32) -> Result<Var<'r>> {
-        self.unary(Unary::Affine { scale: 1.0, offset: summand })
-    }
-
     /// `a + b`, broadcasting.
     #[track_caller]
     pub fn add(self, other: Var<'r>) -> Result<Var<'r>> {
@@ -523,18 +352,29 @@ impl<'r> Var<'r> {
         self.recorder().apply(Binary::Min, &[self, other])
     }
 
+    /// `aᵇ` of a positive a, broadcasting.
+    #[track_caller]
+    pub fn power_of(self, exponent: Var<'r>) -> Result<Var<'r>> {
+        self.recorder().apply(Binary::Power, &[self, exponent])
+    }
+
+    /// `x` where positive, else `slope·x`, broadcasting: a slope for each channel, say.
+    #[track_caller]
+    pub fn prelu(self, slope: Var<'r>) -> Result<Var<'r>> {
+        self.recorder().apply(Binary::Prelu, &[self, slope])
+    }
+
+    /// 1 where the comparison holds, else 0, broadcasting.
+    #[track_caller]
+    pub fn compare(self, comparison: Comparison, other: Var<'r>) -> Result<Var<'r>> {
+        self.recorder().apply(comparison, &[self, other])
+    }
+
     /// Repeats axes of extent 1 to `shape`.
     #[track_caller]
     pub fn broadcast(self, shape: impl Into<Shape>) -> Result<Var<'r>> {
         let shape = shape.into();
         if self.shape() == shape { Ok(self) } else { self.recorder().apply(Broadcast(shape), &[self]) }
-    }
-
-    /// The same elements under another shape.
-    #[track_caller]
-    pub fn reshape(self, shape: impl Into<Shape>) -> Result<Var<'r>> {
-        let shape = shape.into();
-        if self.shape() == shape { Ok(self) } else { self.recorder().apply(Reshape(shape), &[self]) }
     }
 
     /// Sums over the axes along which `shape` was repeated to reach this shape: the adjoint of [`Var::broadcast`].
@@ -548,12 +388,6 @@ impl<'r> Var<'r> {
         let repeated = |&axis: &usize| extent(&shape, rank, axis) == 1 && own.dims()[axis] != 1;
         let axes: Vec<usize> = (0..rank).filter(repeated).collect();
         self.sum(&axes)?.reshape(shape)
-    }
-
-    /// Records that this named state becomes `value` at the end of every run.
-    #[track_caller]
-    pub fn assign(self, value: Var<'r>) -> Result<Var<'r>> {
-        self.recorder().apply(Assign, &[self, value])
     }
 }
 

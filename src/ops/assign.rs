@@ -1,0 +1,52 @@
+//! Named state that becomes a value.
+
+use super::{Operator, VjpCall, operands};
+use crate::error::{Mismatch, Result};
+use crate::exec::{Lowering, Shader};
+use crate::graph::Var;
+use crate::shader;
+use crate::shape::TensorType;
+
+/// Overwrites named state with a value, at the end of the run.
+#[derive(Debug, Clone, Copy)]
+struct Assign;
+
+const ASSIGN: Shader = shader!("pointwise/assign.wgsl", with "common/index.wgsl");
+
+impl Operator for Assign {
+    fn name(&self) -> &'static str {
+        "assign"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        let [state, value] = operands(inputs)?;
+        if state != value {
+            return Err(Mismatch::new("value", state, value));
+        }
+        Ok(state.clone())
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![None, None])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let (value, state, guard) = (lowering.input(1).buffer, lowering.output(), lowering.guard());
+        let (quads, lanes) = (lowering.output_ty().shape.numel().div_ceil(4), lowering.target().lanes());
+        let dispatch = lowering.dispatch(&ASSIGN).define("WG", lanes);
+        let dispatch = dispatch.bind("value", value).bind("guard", guard).bind("state", state);
+        dispatch.param("quads", quads).threads(quads)
+    }
+
+    fn mutates(&self) -> &'static [usize] {
+        &[0]
+    }
+}
+
+impl<'r> Var<'r> {
+    /// Records that this named state becomes `value` at the end of every run.
+    #[track_caller]
+    pub fn assign(self, value: Var<'r>) -> Result<Var<'r>> {
+        self.recorder().apply(Assign, &[self, value])
+    }
+}
