@@ -10,7 +10,7 @@ use knuckle::exec::{AdapterClass, CompileOptions, Plan, Program, Target, compile
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
-use knuckle::{Error, Executable, Gpu, Init, Recorder, States, Var};
+use knuckle::{DType, Error, Executable, Gpu, Init, Recorder, States, Var};
 
 use crate::budget::{self, Budget};
 use crate::case::Case;
@@ -209,7 +209,11 @@ impl<'c> Trial<'c> {
         let used = |name: &str| executable.program().inputs.iter().any(|p| p.name == name);
         let used: Vec<_> = inputs.iter().filter(|(name, _)| used(name)).collect();
         let results = executable.run(used.into_iter().map(|(name, values)| (name.as_str(), *values)))?;
-        Ok(((0..results.len()).map(|i| results.f32(i).to_vec()).collect(), executable))
+        let values = (0..results.len()).map(|i| match results.ty(i).dtype {
+            DType::F32 => results.f32(i).to_vec(),
+            DType::U32 => results.u32(i).iter().map(|&v| v as f32).collect(),
+        });
+        Ok((values.collect(), executable))
     }
 
     /// `own` with the fewest workgroups a dimension that the case can be lowered for.

@@ -7,7 +7,7 @@ use std::path::Path;
 use kernels_tests::{budget, cases, harness};
 use knuckle::error::Result;
 use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
-use knuckle::ops::{Adam, Conv2d, RmsProp, SpmmMatrix};
+use knuckle::ops::{Adam, Conv2d, RmsProp, Sgd, SpmmMatrix};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Gradients, Recorder, Var, nn};
 
@@ -58,7 +58,7 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
 }
 
 /// Training steps with every operator that changes state.
-fn programs_that_change_state() -> [Result<Program>; 3] {
+fn programs_that_change_state() -> [Result<Program>; 5] {
     let optimizer = |step: fn(&Recorder, &Gradients<'_>) -> Result<()>| {
         let r = Recorder::training();
         let loss = r.param("w", [3, 4]).square()?.sum_all()?;
@@ -71,6 +71,8 @@ fn programs_that_change_state() -> [Result<Program>; 3] {
         lower(&r, &[y], true)
     };
     [
+        optimizer(|r, gradients| r.step(&Sgd::default(), gradients, r.scalar(0.1))),
+        optimizer(|r, gradients| r.step(&Sgd { nesterov: true, ..Sgd::default() }, gradients, r.scalar(0.1))),
         optimizer(|r, gradients| r.step(&RmsProp::default(), gradients, r.scalar(0.1))),
         optimizer(|r, gradients| r.step(&Adam::default(), gradients, r.scalar(0.1))),
         normalisation(),

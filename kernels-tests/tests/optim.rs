@@ -4,7 +4,7 @@ use kernels_tests::compare::EPSILON;
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::reference::optim as reference;
 use knuckle::graph::TensorData;
-use knuckle::ops::{Adam, Optimizer, RmsProp};
+use knuckle::ops::{Adam, Optimizer, RmsProp, Sgd};
 use knuckle::rng::Rng;
 use knuckle::{Init, Recorder, Result, States, Var};
 
@@ -91,6 +91,33 @@ fn adam_with(optimizer: Adam, reference_beta1: f32) -> Result<()> {
         follow(shape, &optimizer, allowed, |w, g, lr| reference.step(w, g, lr))?;
     }
     Ok(())
+}
+
+fn sgd_with(optimizer: Sgd, nesterov: bool) -> Result<()> {
+    for shape in SHAPES {
+        let mut reference = reference::Sgd {
+            momentum: optimizer.momentum.into(),
+            nesterov,
+            weight_decay: optimizer.weight_decay.into(),
+            velocity: vec![0.0; shape.iter().product()],
+        };
+        let allowed = Allowed { of_weight: 2.0, of_way: 2e-6 };
+        follow(shape, &optimizer, allowed, |w, g, lr| reference.step(w, g, lr))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn sgd_follows_the_reference() -> Result<()> {
+    sgd_with(Sgd::default(), false)?;
+    sgd_with(Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.05 }, false)?;
+    sgd_with(Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.05 }, true)
+}
+
+#[test]
+#[should_panic(expected = "expected")]
+fn a_reference_that_does_not_look_ahead_is_told_apart() {
+    sgd_with(Sgd { momentum: 0.9, nesterov: true, weight_decay: 0.0 }, false).expect("it runs");
 }
 
 #[test]

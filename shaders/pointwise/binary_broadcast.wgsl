@@ -1,5 +1,5 @@
 // y = f(a, b) with broadcasting, over AXES axes, innermost first: extents n, strides a and b (0 where an operand repeats;
-// those of axis 0, A0 and B0, are 0 or 1). A thread makes BY neighbours of axis 0, 4 or 1.
+// those of axis 0 are A0 and B0). A thread makes BY neighbours of axis 0, 4 or 1.
 struct Params {
     threads: u32,
     n0: u32, n1: u32, n2: u32, n3: u32, n4: u32,

@@ -16,6 +16,7 @@ const LESS: u32 = 13u;
 const LESS_EQUAL: u32 = 14u;
 const GREATER: u32 = 15u;
 const GREATER_EQUAL: u32 = 16u;
+const RATIO: u32 = 17u;
 
 fn combine(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
     switch OP {
@@ -35,6 +36,7 @@ fn combine(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
         case LESS: { return select(vec4(0.0), vec4(1.0), a < b); }
         case LESS_EQUAL: { return select(vec4(0.0), vec4(1.0), a <= b); }
         case GREATER: { return select(vec4(0.0), vec4(1.0), a > b); }
+        case RATIO: { return select(a / b, vec4(0.0), b == vec4(0.0)); }
         case GREATER_EQUAL: { return select(vec4(0.0), vec4(1.0), a >= b); }
         default: { return a + b; }
     }

@@ -1,5 +1,5 @@
-// Sums over the middle axis of x seen as outer × length × inner, in chunks: y is outer × chunks × inner.
-// Each thread sums one chunk in order, so the result has the same bits on every run.
+// Sums, or with SQUARE from the prelude sums of squares, over the middle axis of x seen as outer × length × inner, in chunks: y is outer × chunks × inner.
+// Each thread sums one chunk in order, so the result has the same bits on every run. With ROOT their roots.
 struct Params {
     outer: u32,
     length: u32,
@@ -28,12 +28,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var sum = vec4(0.0);
     var r = first;
     for (; r + 4u <= last; r += 4u) {
-        sum += vec4(x[at], x[at + params.inner], x[at + 2u * params.inner], x[at + 3u * params.inner]);
+        let four = vec4(x[at], x[at + params.inner], x[at + 2u * params.inner], x[at + 3u * params.inner]);
+        sum += select(four, four * four, SQUARE);
         at += 4u * params.inner;
     }
     for (; r < last; r++) {
-        sum.x += x[at];
+        sum.x += select(x[at], x[at] * x[at], SQUARE);
         at += params.inner;
     }
-    y[i] = ((sum.x + sum.y) + (sum.z + sum.w)) * params.scale;
+    let total = ((sum.x + sum.y) + (sum.z + sum.w)) * params.scale;
+    y[i] = select(total, sqrt(total), ROOT);
 }

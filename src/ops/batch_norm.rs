@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::reduce::column_sum;
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
@@ -24,7 +25,6 @@ const STATS: [Shader; 2] = by_width!("norm/batch_stats.wgsl");
 const NORMALIZE: [Shader; 2] = by_width!("norm/batch_norm.wgsl");
 const SUMS_PARTIAL: [Shader; 2] = by_width!("norm/batch_norm_sums_partial.wgsl");
 const GRADIENT: [Shader; 2] = by_width!("norm/batch_norm_grad.wgsl");
-const SUM: Shader = shader!("reduce/sum.wgsl", with "common/index.wgsl");
 const FOLLOW: Shader = shader!("norm/follow.wgsl", with "common/index.wgsl");
 
 /// Rows a thread walks where it writes as many.
@@ -207,20 +207,12 @@ impl Operator for Sums {
         if blocks.count == 1 {
             return Ok(());
         }
-        sum_blocks(lowering, partial, sums, blocks.count, pair)
+        column_sum(lowering, partial, sums, blocks.count, pair)
     }
 
     fn cost(&self, inputs: &[&TensorType], _: &TensorType) -> Cost {
         Cost { flops: 6 * inputs[1].shape.numel() as u64, bytes: 2 * inputs[1].bytes() }
     }
-}
-
-/// y = the sum over blocks of partial, blocks × pair.
-fn sum_blocks(lowering: &mut Lowering<'_>, partial: BufferRef, y: BufferRef, blocks: usize, pair: usize) -> Result<()> {
-    let lanes = lowering.target().lanes();
-    let dispatch = lowering.dispatch(&SUM).define("WG", lanes).bind("x", partial).bind("y", y);
-    let dispatch = dispatch.param("outer", 1usize).param("length", blocks).param("inner", pair);
-    dispatch.param("chunks", 1usize).param("chunk", blocks).param("scale", 1.0).threads(pair)
 }
 
 /// Operands gy, x, statistics, affine, sums and, if `addend`, what is added to the result.

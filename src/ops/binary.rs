@@ -53,6 +53,7 @@ impl Binary {
 const LEFT: u32 = 6;
 const SHARE: u32 = 7;
 const SLOPE: u32 = 10;
+const RATIO: u32 = 17;
 
 /// The most axes a broadcast may have.
 const MAX_AXES: usize = 6;
@@ -85,7 +86,8 @@ impl Operator for Binary {
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let (a, b, gy) = (call.inputs[0], call.inputs[1], call.cotangent);
-        let times = |factor: Factor, first: Var<'r>, second: Var<'r>| gy.mul(a.recorder().apply(factor, &[first, second])?);
+        let times =
+            |factor: Factor, first: Var<'r>, second: Var<'r>| gy.mul(a.recorder().apply(factor, &[first, second])?);
         let ga = call.grad(0, || {
             match self {
                 Binary::Add | Binary::Sub => Ok(gy),
@@ -145,6 +147,14 @@ fn lower_binary(lowering: &mut Lowering<'_>, op: u32) -> Result<()> {
         return dispatch.bind("a", a.buffer).bind("b", b.buffer).bind("y", y).param("quads", quads).threads(quads);
     }
     let axes = collapse(&shape, &a.ty.shape, &b.ty.shape);
+    lower_strided(lowering, op, &axes)
+}
+
+/// Emits `op` on the last operands, walked through along `axes`, at most [`MAX_AXES`] of them.
+fn lower_strided(lowering: &mut Lowering<'_>, op: u32, axes: &[Axis]) -> Result<()> {
+    let (a, b) = (lowering.input(0), lowering.input(1.min(lowering.input_count() - 1)));
+    let (y, lanes) = (lowering.output(), lowering.target().lanes());
+    let total = lowering.output_ty().shape.numel();
     // Four neighbours a thread where a row is whole quads; a single row may run on into the padding.
     let by = if axes.len() == 1 || axes[0].extent.is_multiple_of(4) { 4 } else { 1 };
     let mut dispatch = lowering.dispatch(&BROADCAST).define("WG", lanes).define("OP", op).define("BY", by as u32);
@@ -159,7 +169,7 @@ fn lower_binary(lowering: &mut Lowering<'_>, op: u32) -> Result<()> {
             dispatch = dispatch.param(["b1", "b2", "b3", "b4", "b5"][axis - 1], b);
         }
     }
-    let threads = shape.numel().div_ceil(by);
+    let threads = total.div_ceil(by);
     dispatch.param("threads", threads).bind("a", a.buffer).bind("b", b.buffer).bind("y", y).threads(threads)
 }
 
@@ -200,6 +210,8 @@ enum Factor {
     Share,
     /// 1 where a > 0, else b.
     Slope,
+    /// `a / b`, 0 where b is 0.
+    Ratio,
 }
 
 impl Operator for Factor {
@@ -207,6 +219,7 @@ impl Operator for Factor {
         match self {
             Factor::Share => "share",
             Factor::Slope => "slope",
+            Factor::Ratio => "ratio",
         }
     }
 
@@ -222,6 +235,7 @@ impl Operator for Factor {
         let code = match self {
             Factor::Share => SHARE,
             Factor::Slope => SLOPE,
+            Factor::Ratio => RATIO,
         };
         lower_binary(lowering, code)
     }
@@ -315,6 +329,57 @@ impl Operator for Broadcast {
     }
 }
 
+/// Axes in another order: axis i of the result is axis `order[i]` of the operand.
+#[derive(Debug, Clone)]
+struct Permute {
+    order: Vec<usize>,
+}
+
+impl Operator for Permute {
+    fn name(&self) -> &'static str {
+        "permute"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        let [x] = operands(inputs)?;
+        expect_f32("x", x)?;
+        let mut sorted = self.order.clone();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..x.shape.rank()) || sorted.len() > MAX_AXES {
+            let expected = format!("each of the axes below {} once, at most {MAX_AXES}", x.shape.rank());
+            return Err(Mismatch::new("order", expected, format!("{:?}", self.order)));
+        }
+        Ok(TensorType::f32(self.order.iter().map(|&axis| x.shape.dims()[axis]).collect::<Vec<_>>()))
+    }
+
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        let mut inverse = vec![0; self.order.len()];
+        self.order.iter().enumerate().for_each(|(i, &axis)| inverse[axis] = i);
+        Ok(vec![call.grad(0, || call.cotangent.permute(&inverse))?])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let dims = lowering.input_ty(0).shape.dims().to_vec();
+        let stride = |axis: usize| dims[axis + 1..].iter().product::<usize>();
+        let mut axes: Vec<Axis> = Vec::new();
+        for &axis in self.order.iter().rev().filter(|&&axis| dims[axis] != 1) {
+            let next = Axis { extent: dims[axis], a: stride(axis), b: stride(axis) };
+            match axes.last_mut() {
+                Some(inner) if next.a == inner.a * inner.extent => inner.extent *= next.extent,
+                _ => axes.push(next),
+            }
+        }
+        if axes.is_empty() {
+            axes.push(Axis { extent: 1, a: 0, b: 0 });
+        }
+        lower_strided(lowering, LEFT, &axes)
+    }
+
+    fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
+        Cost { flops: 0, bytes: inputs[0].bytes() + output.bytes() }
+    }
+}
+
 impl<'r> Var<'r> {
     /// `a + b`, broadcasting.
     #[track_caller]
@@ -364,10 +429,22 @@ impl<'r> Var<'r> {
         self.recorder().apply(Binary::Prelu, &[self, slope])
     }
 
+    /// `a / b`, 0 where b is 0, broadcasting; a factor of gradients, without one itself.
+    #[track_caller]
+    pub(super) fn ratio(self, other: Var<'r>) -> Result<Var<'r>> {
+        self.recorder().apply(Factor::Ratio, &[self, other])
+    }
+
     /// 1 where the comparison holds, else 0, broadcasting.
     #[track_caller]
     pub fn compare(self, comparison: Comparison, other: Var<'r>) -> Result<Var<'r>> {
         self.recorder().apply(comparison, &[self, other])
+    }
+
+    /// The axes in another order: axis i of the result is axis `order[i]` of this.
+    #[track_caller]
+    pub fn permute(self, order: &[usize]) -> Result<Var<'r>> {
+        self.recorder().apply(Permute { order: order.to_vec() }, &[self])
     }
 
     /// Repeats axes of extent 1 to `shape`.

@@ -8,7 +8,20 @@ use crate::shader;
 use crate::shape::TensorType;
 
 const RMSPROP: Shader = shader!("optim/rmsprop.wgsl", with "common/index.wgsl");
+const SGD: Shader = shader!("optim/sgd.wgsl", with "common/index.wgsl");
 const ADAM: Shader = shader!("optim/adam.wgsl", with "common/index.wgsl");
+
+/// Gradient descent with momentum (Sutskever et al. 2013, "On the Importance of Initialization and Momentum", eq. 1 to 4,
+/// with the learning rate outside the velocity): `v = μ·v + g`, `w −= lr·v`, or with Nesterov's look ahead `w −= lr·(g + μ·v)`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Sgd {
+    /// How much of the velocity is kept each step.
+    pub momentum: f32,
+    /// Whether the step looks ahead along the velocity.
+    pub nesterov: bool,
+    /// L2 penalty added to the gradient.
+    pub weight_decay: f32,
+}
 
 /// RMSprop (Tieleman and Hinton 2012, lecture 6.5): steps scaled by a running root mean square of the gradient.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -74,6 +87,52 @@ fn same_types(
         }
     }
     Ok((*w).clone())
+}
+
+/// Operands: w, v, gradient, lr.
+#[derive(Debug, Clone, Copy)]
+struct SgdStep(Sgd);
+
+impl Operator for SgdStep {
+    fn name(&self) -> &'static str {
+        "sgd"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        same_types(inputs, &[1, 2], &[(3, "learning rate", 1)])
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(vec![None; 4])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let [v, gradient, lr] = [1, 2, 3].map(|i| lowering.input(i).buffer);
+        let (w, guard, lanes) = (lowering.output(), lowering.guard(), lowering.target().lanes());
+        let quads = lowering.output_ty().shape.numel().div_ceil(4);
+        let dispatch = lowering.dispatch(&SGD).define("WG", lanes).define("NESTEROV", self.0.nesterov);
+        let dispatch = dispatch.bind("w", w).bind("v", v);
+        let dispatch = dispatch.bind("gradient", gradient).bind("lr", lr).bind("guard", guard);
+        let dispatch = dispatch.param("quads", quads).param("momentum", self.0.momentum);
+        dispatch.param("decay", self.0.weight_decay).threads(quads)
+    }
+
+    fn cost(&self, inputs: &[&TensorType], _: &TensorType) -> Cost {
+        Cost { flops: 6 * inputs[0].shape.numel() as u64, bytes: 5 * inputs[0].bytes() }
+    }
+
+    fn mutates(&self) -> &'static [usize] {
+        &[0, 1]
+    }
+}
+
+impl Optimizer for Sgd {
+    fn update<'r>(&self, name: &str, parameter: Var<'r>, gradient: Var<'r>, lr: Var<'r>) -> Result<()> {
+        let r = parameter.recorder();
+        let v = r.buffer(&format!("{name}.velocity"), parameter.ty(), Init::Constant(0.0));
+        r.apply(SgdStep(*self), &[parameter, v, gradient, lr])?;
+        Ok(())
+    }
 }
 
 /// Operands: w, v, gradient, lr.

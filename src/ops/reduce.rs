@@ -1,4 +1,4 @@
-//! Sums and means over axes, in a fixed order and in chunks, so that results repeat bit for bit and rounding grows with
+//! Sums, means and norms over axes, in a fixed order and in chunks, so that results repeat bit for bit and rounding grows with
 //! the logarithm of the length.
 
 use super::operand::{Operands, Place};
@@ -39,20 +39,77 @@ struct Sum {
     scale: f32,
 }
 
+/// `√Σ x²` over the axes `first .. last`; they become extents of 1.
+#[derive(Debug, Clone)]
+struct Norm {
+    first: usize,
+    last: usize,
+}
+
+/// The type of a reduction over the axes `first .. last`.
+pub(super) fn reduced(inputs: &[&TensorType], first: usize, last: usize) -> Result<TensorType, Mismatch> {
+    let [x] = operands(inputs)?;
+    expect_f32("x", x)?;
+    if last > x.shape.rank() {
+        return Err(Mismatch::new("axes", format!("axes below {}", x.shape.rank()), last - 1));
+    }
+    let mut dims = x.shape.dims().to_vec();
+    dims[first..last].fill(1);
+    Ok(TensorType::f32(dims))
+}
+
+/// A shape seen as outer × length × inner around the axes `first .. last`.
+pub(super) fn around(shape: &Shape, first: usize, last: usize) -> [usize; 3] {
+    let dims = shape.dims();
+    [&dims[..first], &dims[first..last], &dims[last..]].map(|part| part.iter().product())
+}
+
+/// Axes in ascending order as runs of adjacent ones.
+pub(super) fn runs(axes: &[usize]) -> Vec<(usize, usize)> {
+    let mut axes = axes.to_vec();
+    axes.sort_unstable();
+    axes.dedup();
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for axis in axes {
+        match runs.last_mut() {
+            Some((_, last)) if *last == axis => *last += 1,
+            _ => runs.push((axis, axis.saturating_add(1))),
+        }
+    }
+    runs
+}
+
+/// Emits the sum of the input over the axes, or with `norm` the root of the sum of its squares.
+fn lower_sum(lowering: &mut Lowering<'_>, first: usize, last: usize, scale: f32, norm: bool) -> Result<()> {
+    let x = lowering.input(0);
+    let lanes = lowering.target().lanes();
+    let [outer, mut length, inner] = around(&x.ty.shape, first, last);
+    let mut from = x.buffer;
+    let mut square = norm;
+    loop {
+        let chunks = length.div_ceil(CHUNK).max(1);
+        let end = chunks == 1;
+        let to = if end { lowering.output() } else { lowering.scratch(outer * chunks * inner) };
+        let chunk = length.div_ceil(chunks);
+        let dispatch = lowering.dispatch(&SUM).define("WG", lanes).bind("x", from).bind("y", to);
+        let dispatch = dispatch.define("SQUARE", square).define("ROOT", norm && end);
+        let dispatch = dispatch.param("outer", outer).param("length", length).param("inner", inner);
+        let dispatch = dispatch.param("chunks", chunks).param("chunk", chunk);
+        dispatch.param("scale", if end { scale } else { 1.0 }).threads(outer * chunks * inner)?;
+        if end {
+            return Ok(());
+        }
+        (from, length, square) = (to, chunks, false);
+    }
+}
+
 impl Operator for Sum {
     fn name(&self) -> &'static str {
         "sum"
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [x] = operands(inputs)?;
-        expect_f32("x", x)?;
-        if self.last > x.shape.rank() {
-            return Err(Mismatch::new("axes", format!("axes below {}", x.shape.rank()), self.last - 1));
-        }
-        let mut dims = x.shape.dims().to_vec();
-        dims[self.first..self.last].fill(1);
-        Ok(TensorType::f32(dims))
+        reduced(inputs, self.first, self.last)
     }
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
@@ -60,31 +117,34 @@ impl Operator for Sum {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let x = lowering.input(0);
-        let lanes = lowering.target().lanes();
-        let dims = x.ty.shape.dims();
-        let outer: usize = dims[..self.first].iter().product();
-        let inner: usize = dims[self.last..].iter().product();
-        let mut length: usize = dims[self.first..self.last].iter().product();
-        let mut from = x.buffer;
-        loop {
-            let chunks = length.div_ceil(CHUNK).max(1);
-            let last = chunks == 1;
-            let to = if last { lowering.output() } else { lowering.scratch(outer * chunks * inner) };
-            let chunk = length.div_ceil(chunks);
-            let dispatch = lowering.dispatch(&SUM).define("WG", lanes).bind("x", from).bind("y", to);
-            let dispatch = dispatch.param("outer", outer).param("length", length).param("inner", inner);
-            let dispatch = dispatch.param("chunks", chunks).param("chunk", chunk);
-            dispatch.param("scale", if last { self.scale } else { 1.0 }).threads(outer * chunks * inner)?;
-            if last {
-                return Ok(());
-            }
-            (from, length) = (to, chunks);
-        }
+        lower_sum(lowering, self.first, self.last, self.scale, false)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         Cost { flops: inputs[0].shape.numel() as u64, bytes: inputs[0].bytes() + output.bytes() }
+    }
+}
+
+impl Operator for Norm {
+    fn name(&self) -> &'static str {
+        "norm"
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        reduced(inputs, self.first, self.last)
+    }
+
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        // Of a norm of 0 the subgradient 0.
+        Ok(vec![call.grad(0, || call.cotangent.mul(call.inputs[0].ratio(call.output)?))?])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        lower_sum(lowering, self.first, self.last, 1.0, true)
+    }
+
+    fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
+        Cost { flops: 2 * inputs[0].shape.numel() as u64, bytes: inputs[0].bytes() + output.bytes() }
     }
 }
 
@@ -110,6 +170,16 @@ impl<'r> Var<'r> {
         self.reshape([n])?.sum_scaled(&[0], 1.0)
     }
 
+    /// Euclidean norms over `axes`, which stay with extent 1. The gradient of a norm of 0 is 0.
+    #[track_caller]
+    pub fn norm(self, axes: &[usize]) -> Result<Var<'r>> {
+        let mut x = self;
+        for (first, last) in runs(axes).into_iter().rev() {
+            x = self.recorder().apply(Norm { first, last }, &[x])?;
+        }
+        Ok(x)
+    }
+
     /// The mean of all elements, as a tensor of one.
     #[track_caller]
     pub fn mean_all(self) -> Result<Var<'r>> {
@@ -120,18 +190,8 @@ impl<'r> Var<'r> {
     /// Adjacent axes are summed in one go, the last group first.
     #[track_caller]
     fn sum_scaled(self, axes: &[usize], scale: f32) -> Result<Var<'r>> {
-        let mut axes = axes.to_vec();
-        axes.sort_unstable();
-        axes.dedup();
-        let mut groups: Vec<(usize, usize)> = Vec::new();
-        for axis in axes {
-            match groups.last_mut() {
-                Some((_, last)) if *last == axis => *last += 1,
-                _ => groups.push((axis, axis + 1)),
-            }
-        }
         let mut x = self;
-        for (i, (first, last)) in groups.into_iter().rev().enumerate() {
+        for (i, (first, last)) in runs(axes).into_iter().rev().enumerate() {
             let scale = if i == 0 { scale } else { 1.0 };
             x = self.recorder().apply(Sum { first, last, scale }, &[x])?;
         }

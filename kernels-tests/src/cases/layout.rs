@@ -44,6 +44,24 @@ pub fn cases() -> Vec<Case> {
             move |x| reference::slice(&x[0], axis, first, len),
         ));
     }
+    let permutations: [(&[usize], &[usize]); 7] = [
+        (&[5], &[0]),
+        (&[3, 7], &[1, 0]),
+        (&[4, 8], &[1, 0]),
+        (&[2, 3, 4, 5], &[0, 3, 1, 2]),
+        (&[2, 3, 4, 8], &[0, 2, 1, 3]),
+        (&[1, 6, 1, 4], &[3, 2, 1, 0]),
+        (&[2, 3, 1, 2, 3, 2], &[5, 0, 3, 2, 4, 1]),
+    ];
+    for (dims, order) in permutations {
+        cases.push(Case::new(
+            "permute",
+            format!("{order:?}"),
+            [Operand::normal(dims)],
+            move |_, x| x[0].permute(order),
+            move |x| reference::permute(&x[0], order),
+        ));
+    }
     let reshapes: [(&[usize], &[usize]); 3] = [(&[2, 6], &[3, 4]), (&[1], &[1, 1, 1]), (&[2, 3, 5], &[30])];
     for (from, to) in reshapes {
         cases.push(Case::new(

@@ -116,7 +116,8 @@ fn comparisons() -> Vec<Case> {
         ("greater", Comparison::Greater, |a, b| a > b),
         ("greater_equal", Comparison::GreaterEqual, |a, b| a >= b),
     ];
-    let shapes: [(&[usize], &[usize]); 4] = [(&[1], &[1]), (&[2, 3, 5], &[2, 3, 5]), (&[7, 4], &[4]), (&[2, 1, 3], &[4, 1])];
+    let shapes: [(&[usize], &[usize]); 4] =
+        [(&[1], &[1]), (&[2, 3, 5], &[2, 3, 5]), (&[7, 4], &[4]), (&[2, 1, 3], &[4, 1])];
     let mut cases = Vec::new();
     for (op, comparison, holds) in table {
         for (a, b) in shapes {

@@ -29,6 +29,16 @@ pub fn slice(x: &Tensor, axis: usize, first: usize, len: usize) -> Tensor {
     })
 }
 
+/// Axis i of the result is axis `order[i]` of x.
+pub fn permute(x: &Tensor, order: &[usize]) -> Tensor {
+    let dims: Vec<usize> = order.iter().map(|&axis| x.dims[axis]).collect();
+    Tensor::from_fn(&dims, |index| {
+        let mut source = vec![0; order.len()];
+        order.iter().zip(index).for_each(|(&axis, &i)| source[axis] = i);
+        x.at(&source)
+    })
+}
+
 /// The same elements under other extents.
 pub fn reshape(x: &Tensor, dims: &[usize]) -> Tensor {
     assert_eq!(dims.iter().product::<usize>(), x.data.len());

@@ -1,5 +1,28 @@
 //! Optimiser steps on lists of weights.
 
+/// Gradient descent with momentum, its velocity without the learning rate, and an L2 penalty in the gradient.
+pub struct Sgd {
+    /// How much of the velocity is kept.
+    pub momentum: f64,
+    /// Whether to step from where the velocity leads.
+    pub nesterov: bool,
+    /// L2 penalty.
+    pub weight_decay: f64,
+    /// The velocity.
+    pub velocity: Vec<f64>,
+}
+
+impl Sgd {
+    /// One step.
+    pub fn step(&mut self, weights: &mut [f64], gradient: &[f64], lr: f64) {
+        for ((w, g), v) in weights.iter_mut().zip(gradient).zip(&mut self.velocity) {
+            let g = g + self.weight_decay * *w;
+            *v = self.momentum * *v + g;
+            *w -= lr * if self.nesterov { g + self.momentum * *v } else { *v };
+        }
+    }
+}
+
 /// RMSprop (Tieleman and Hinton 2012, lecture 6.5) with an L2 penalty in the gradient.
 pub struct RmsProp {
     /// How much of the mean square is kept.

@@ -1,0 +1,42 @@
+// y = softmax(x), or with LOG from the prelude its logarithm, over the middle axis of x seen as outer × length × inner.
+// A thread takes one pair of outer and inner: the largest element, the sum of exponentials relative to it, the result.
+struct Params {
+    outer: u32,
+    length: u32,
+    inner: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(WG)
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+    let i = flat_index(id, groups);
+    if i >= params.outer * params.inner {
+        return;
+    }
+    let step = params.inner;
+    let start = i / step * params.length * step + i % step;
+    var largest = x[start];
+    for (var r = 1u; r < params.length; r++) {
+        largest = max(largest, x[start + r * step]);
+    }
+    // Partial sums of 64, so that rounding grows little with the length.
+    var sum = 0.0;
+    for (var first = 0u; first < params.length; first += 64u) {
+        var part = 0.0;
+        for (var r = first; r < min(first + 64u, params.length); r++) {
+            part += exp(x[start + r * step] - largest);
+        }
+        sum += part;
+    }
+    let offset = largest + log(sum);
+    for (var r = 0u; r < params.length; r++) {
+        let at = start + r * step;
+        if LOG {
+            y[at] = x[at] - offset;
+        } else {
+            y[at] = exp(x[at] - largest) / sum;
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Softmax and its logarithm along an axis.
+
+use super::reduce::{around, reduced};
+use super::{Cost, Operator, VjpCall};
+use crate::error::{Mismatch, Result};
+use crate::exec::{Lowering, Shader};
+use crate::graph::Var;
+use crate::shader;
+use crate::shape::TensorType;
+
+const SOFTMAX: Shader = shader!("reduce/softmax.wgsl", with "common/index.wgsl");
+
+/// `eˣ / Σ eˣ` along an axis, or its logarithm; the largest element is taken off first, so that nothing overflows.
+#[derive(Debug, Clone, Copy)]
+struct Softmax {
+    axis: usize,
+    log: bool,
+}
+
+impl Operator for Softmax {
+    fn name(&self) -> &'static str {
+        if self.log { "log_softmax" } else { "softmax" }
+    }
+
+    fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        reduced(inputs, self.axis, self.axis.saturating_add(1))?;
+        Ok(inputs[0].clone())
+    }
+
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        let (y, gy) = (call.output, call.cotangent);
+        let gx = call.grad(0, || match self.log {
+            true => gy.sub(y.exp()?.mul(gy.sum(&[self.axis])?)?),
+            false => y.mul(gy.sub(gy.mul(y)?.sum(&[self.axis])?)?),
+        })?;
+        Ok(vec![gx])
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let (x, y, lanes) = (lowering.input(0), lowering.output(), lowering.target().lanes());
+        let [outer, length, inner] = around(&x.ty.shape, self.axis, self.axis + 1);
+        let dispatch = lowering.dispatch(&SOFTMAX).define("WG", lanes).define("LOG", self.log);
+        let dispatch = dispatch.bind("x", x.buffer).bind("y", y).param("outer", outer).param("length", length);
+        dispatch.param("inner", inner).threads(outer * inner)
+    }
+
+    fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
+        Cost { flops: 5 * output.shape.numel() as u64, bytes: inputs[0].bytes() + output.bytes() }
+    }
+}
+
+impl<'r> Var<'r> {
+    /// `eˣ / Σ eˣ` along `axis`.
+    #[track_caller]
+    pub fn softmax(self, axis: usize) -> Result<Var<'r>> {
+        self.recorder().apply(Softmax { axis, log: false }, &[self])
+    }
+
+    /// `x − ln Σ eˣ` along `axis`: the logarithm of the softmax without its rounding to 0.
+    #[track_caller]
+    pub fn log_softmax(self, axis: usize) -> Result<Var<'r>> {
+        self.recorder().apply(Softmax { axis, log: true }, &[self])
+    }
+}
