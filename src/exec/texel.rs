@@ -42,9 +42,9 @@ impl Texel {
         }
     }
 
-    /// How many rows of an image hold `bytes`.
+    /// How many rows an image over `bytes` has: as many as hold them, or all that an image may have.
     pub fn rows(self, bytes: u64) -> u32 {
-        bytes.div_ceil(u64::from(IMAGE_WIDTH) * self.bytes()).max(1) as u32
+        bytes.div_ceil(u64::from(IMAGE_WIDTH) * self.bytes()).clamp(1, MAX_ROWS) as u32
     }
 
     /// The texel for array elements of a type.

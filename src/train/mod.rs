@@ -4,11 +4,11 @@ pub mod checkpoint;
 mod eigen;
 pub mod evaluate;
 pub mod metrics;
+mod options;
 #[cfg(feature = "cli")]
 pub mod plot;
 mod trainer;
 
 pub use evaluate::SyntheticEvaluator;
-pub use trainer::{
-    Control, DECAY, ROUND, Rule, Stage, StepReport, TrainOptions, Trainer, WARM_UP_STEPS, checkpoint_path,
-};
+pub use options::{DECAY, ROUND, Rule, Stage, TrainOptions, WARM_UP_STEPS};
+pub use trainer::{Control, StepReport, Trainer, checkpoint_path};
