@@ -91,9 +91,12 @@ pub(super) fn buffer(device: &wgpu::Device, label: &str, bytes: u64) -> Option<(
         prepare().map_err(|_| ()).map_err(destroy).ok()?;
         (raw, memory)
     };
-    let held = (raw_device, memory.clone());
-    // SAFETY: when wgpu has no more use for the buffer it is destroyed, and only then lets its memory go.
-    let gone = Box::new(move || unsafe { held.0.destroy_buffer(raw, None) });
+    let held = memory.clone();
+    let gone = Box::new(move || {
+        // SAFETY: wgpu has no more use for the buffer. Only then does it let its memory go.
+        unsafe { held.0.device.destroy_buffer(raw, None) };
+        drop(held);
+    });
     let usage = W::STORAGE | W::COPY_SRC | W::COPY_DST;
     let descriptor = wgpu::BufferDescriptor { label: Some(label), size: bytes, usage, mapped_at_creation: false };
     // SAFETY: made above on this device, as the descriptor says, and initialized.
@@ -135,9 +138,12 @@ pub(super) fn image(device: &wgpu::Device, memory: &Memory, bytes: u64, texel: T
         }
         raw
     };
-    let held = (raw_device, memory.clone());
-    // SAFETY: when wgpu has no more use for the image it is destroyed, and only then lets its memory go.
-    let gone = Box::new(move || unsafe { held.0.destroy_image(raw, None) });
+    let held = memory.clone();
+    let gone = Box::new(move || {
+        // SAFETY: wgpu has no more use for the image. Only then does it let its memory go.
+        unsafe { held.0.device.destroy_image(raw, None) };
+        drop(held);
+    });
     let size = wgpu::Extent3d { width: IMAGE_WIDTH, height: rows, depth_or_array_layers: 1 };
     let hal_descriptor = hal::TextureDescriptor {
         label: None,
