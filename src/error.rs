@@ -152,6 +152,14 @@ pub enum Error {
         /// Where it arose.
         detail: String,
     },
+    /// A result is not what a test expects.
+    #[error("{what}: {message}")]
+    NotClose {
+        /// The result.
+        what: String,
+        /// Which element, what was expected, what came, how many more are off.
+        message: String,
+    },
     /// A weights file cannot be used.
     #[error("weights {file}: {message}")]
     Weights {

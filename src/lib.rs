@@ -15,6 +15,7 @@
 //! - [`files`]: writing files whole or not at all.
 //! - [`output`]: hands drawn over photos, meshes as files.
 //! - [`train`]: checkpoints, metrics, plots.
+//! - `testing` (feature `testing`): unit tests of your own shaders.
 //! - [`hand`]: a rigged hand, its topology and coarsening, cameras.
 
 pub mod data;
@@ -31,6 +32,8 @@ pub mod output;
 pub mod rng;
 pub mod shape;
 pub mod sparse;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod train;
 
 pub use error::{Error, Result};

@@ -9,10 +9,14 @@ mod buffer;
 mod device;
 mod executable;
 mod pipeline;
+#[cfg(feature = "testing")]
+mod raw;
 mod states;
 
 pub use buffer::Data;
 pub use device::{AdapterReport, Gpu, GpuOptions, adapters, prefer_one_thread_a_device, prepare_environment};
 pub use executable::{Executable, NonFinite, Outputs, StepTime};
 pub use pipeline::Checks;
+#[cfg(feature = "testing")]
+pub(crate) use raw::{RawBinding, RawKernel, RawUse};
 pub use states::States;
