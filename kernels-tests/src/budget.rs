@@ -1,13 +1,6 @@
 //! How far each operator may be from exact arithmetic, and why.
 
-/// An allowed error, in units of [`EPSILON`](crate::compare::EPSILON).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Accuracy {
-    /// Relative to the value itself.
-    pub of_value: f64,
-    /// Relative to the tensor's largest value.
-    pub of_largest: f64,
-}
+use knuckle::testing::Tolerance;
 
 /// What an operator is allowed.
 #[derive(Debug, Clone, Copy)]
@@ -15,15 +8,16 @@ pub struct Budget {
     /// The operator.
     pub op: &'static str,
     /// Of the result.
-    pub forward: Accuracy,
-    /// Of a gradient contracted with a direction, relative to the sum of the products' magnitudes.
+    pub forward: Tolerance,
+    /// Of a gradient contracted with a direction, relative to the sum of the products' magnitudes, in units of
+    /// [`EPSILON`](knuckle::testing::EPSILON).
     pub gradient: f64,
     /// Why so much.
     pub why: &'static str,
 }
 
 const fn row(op: &'static str, of_value: f64, of_largest: f64, gradient: f64, why: &'static str) -> Budget {
-    Budget { op, forward: Accuracy { of_value, of_largest }, gradient, why }
+    Budget { op, forward: Tolerance { of_value, of_largest, absolute: 0.0 }, gradient, why }
 }
 
 /// The table.

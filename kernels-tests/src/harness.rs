@@ -5,29 +5,37 @@ use std::panic::resume_unwind;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use knuckle::exec::{AdapterClass, CompileOptions, Plan, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
+use knuckle::testing::{EPSILON, close, finite, same_bits};
 use knuckle::{DType, Error, Executable, Gpu, Init, Recorder, States, Var};
 
 use crate::budget::{self, Budget};
 use crate::case::Case;
-use crate::compare::{EPSILON, close, finite, same_bits};
 use crate::reference::Tensor;
 
-/// The adapter as the library uses it.
-pub static TRUSTED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Trusted));
-/// The same adapter again, for the other class's kernels.
-static OTHER: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Trusted));
-/// The same adapter with indices and loops checked in the shaders.
-pub static CHECKED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Checked));
-
-fn open(checks: Checks) -> Gpu {
-    let options = GpuOptions { checks, ..GpuOptions::default() };
-    Gpu::open(&options).unwrap_or_else(|e| panic!("kernels are proved on an adapter, and none opens: {e}"))
+/// The devices that cases are proved on: one adapter, opened for each way of using it.
+#[derive(Debug)]
+pub struct Prover {
+    /// As the library uses it.
+    trusted: Gpu,
+    /// For the kernels that the other class of adapter gets.
+    other: Gpu,
+    /// With indices and loops checked in the shaders.
+    checked: Gpu,
 }
+
+static PROVER: LazyLock<Prover> = LazyLock::new(|| {
+    Prover::open(&GpuOptions::default())
+        .unwrap_or_else(|e| panic!("kernels are proved on an adapter, and none opens: {e}"))
+});
+
+/// The adapter as the library uses it.
+pub static TRUSTED: LazyLock<Gpu> = LazyLock::new(|| PROVER.trusted.clone());
 
 /// A quiet NaN and a large finite number: what buffers hold before a run. Results must depend on neither.
 const POISONS: [u32; 2] = [0x7fc0_dead, 0x7e5a_5a5a];
@@ -70,49 +78,122 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Checks every case at every stage.
+/// What a case came to that passed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// The worst error of an element as a part of what its operator is allowed.
+    pub forward: f64,
+    /// The same of the gradient contracted with a direction, where there is one.
+    pub gradient: Option<f64>,
+}
+
+/// What became of a case.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Its place in the table.
+    pub index: usize,
+    /// What was measured, or what was wrong.
+    pub result: Result<Measured, Failure>,
+    /// How long it took, compiling included.
+    pub ms: f64,
+}
+
+/// Checks every case at every stage, on the adapter of the tests.
 ///
 /// # Panics
 /// With all failures, if there are any, or if there are no cases.
 pub fn prove(cases: &[Case]) {
     assert!(!cases.is_empty(), "a family has cases");
-    let next = AtomicUsize::new(0);
-    let worker = || {
-        let mine = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
-        mine.filter_map(|case| check(case).err()).map(|failure| failure.to_string()).collect::<Vec<_>>()
-    };
-    // What takes long is the driver compiling shaders, on a thread for each device.
-    let failures: Vec<String> = thread::scope(|scope| {
-        let workers = [(); 3].map(|()| scope.spawn(worker));
-        workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
-    });
+    let outcomes = PROVER.check_all(cases, |_| ());
+    let failures: Vec<String> = outcomes.into_iter().filter_map(|o| Some(o.result.err()?.to_string())).collect();
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
 
-/// Checks a case at every stage.
-pub fn check(case: &Case) -> Result<(), Failure> {
-    let fail = |stage| move |message| Failure { case: case.name(), stage, message };
-    let Some(budget) = budget::of(case.op) else {
-        return Err(fail(Stage::Run)(format!("{} has no row in the budget table", case.op)));
+/// Checks a case at every stage, on the adapter of the tests.
+pub fn check(case: &Case) -> Result<Measured, Failure> {
+    PROVER.check(case)
+}
+
+impl Prover {
+    /// Opens the adapter that `options` choose.
+    pub fn open(options: &GpuOptions) -> knuckle::Result<Prover> {
+        let open = |checks| Gpu::open(&GpuOptions { checks, ..options.clone() });
+        Ok(Prover { trusted: open(Checks::Trusted)?, other: open(Checks::Trusted)?, checked: open(Checks::Checked)? })
+    }
+
+    /// The adapter as the library uses it.
+    pub fn gpu(&self) -> &Gpu {
+        &self.trusted
+    }
+
+    /// Checks every case; `report` hears of each as it is done. The outcomes are in the order of the cases.
+    pub fn check_all(&self, cases: &[Case], report: impl Fn(&Outcome) + Sync) -> Vec<Outcome> {
+        let next = AtomicUsize::new(0);
+        let worker = || {
+            let mine = std::iter::from_fn(|| {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                cases.get(index).map(|case| (index, case))
+            });
+            let outcome = |(index, case)| {
+                let start = Instant::now();
+                let result = self.check(case);
+                let outcome = Outcome { index, result, ms: start.elapsed().as_secs_f64() * 1e3 };
+                report(&outcome);
+                outcome
+            };
+            mine.map(outcome).collect::<Vec<_>>()
+        };
+        // What takes long is the driver compiling shaders, on a thread for each device.
+        let mut outcomes: Vec<Outcome> = thread::scope(|scope| {
+            let workers = [(); 3].map(|()| scope.spawn(worker));
+            workers.into_iter().flat_map(|w| w.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+        });
+        outcomes.sort_by_key(|outcome| outcome.index);
+        outcomes
+    }
+
+    /// Checks a case at every stage.
+    pub fn check(&self, case: &Case) -> Result<Measured, Failure> {
+        let fail = |stage| move |message| Failure { case: case.name(), stage, message };
+        let Some(budget) = budget::of(case.op) else {
+            return Err(fail(Stage::Run)(format!("{} has no row in the budget table", case.op)));
+        };
+        let trial = Trial::new(case);
+        let run = |gpu: &Gpu, target: &Target, poison| {
+            trial.run(gpu, target, poison).map_err(|e| fail(Stage::Run)(e.to_string()))
+        };
+        let own = self.trusted.target();
+        let first = run(&self.trusted, own, POISONS[0])?;
+        let forward = trial.forward(&first, budget).map_err(fail(Stage::Forward))?;
+        let gradient = trial.gradient(&first, budget).map_err(fail(Stage::Gradient))?;
+        let apart = trial.run_apart(&self.trusted, POISONS[1]);
+        let (second, overrun) = apart.map_err(|e| fail(Stage::Run)(e.to_string()))?;
+        overrun.map_or(Ok(()), |where_| Err(fail(Stage::Sentinels)(where_)))?;
+        same_bits(&first, &second).map_err(fail(Stage::Repeat))?;
+        let checked = run(&self.checked, own, POISONS[0])?;
+        // A GPU's compiler may fuse other multiplications with additions when checks stand between them.
+        let contracted = own.class == AdapterClass::Hardware && within_ulps(&first, &checked, 2);
+        if !contracted {
+            same_bits(&first, &checked).map_err(fail(Stage::Checked))?;
+        }
+        let folded = run(&self.trusted, &trial.smallest_grid(own), POISONS[0])?;
+        same_bits(&first, &folded).map_err(fail(Stage::Folded))?;
+        let other = run(&self.other, &other_class(own), POISONS[0])?;
+        let passes = trial.forward(&other, budget).and_then(|_| trial.gradient(&other, budget));
+        passes.map_err(fail(Stage::OtherClass))?;
+        Ok(Measured { forward, gradient })
+    }
+}
+
+/// Whether all elements are within `most` steps of f32 of each other.
+fn within_ulps(first: &[Vec<f32>], second: &[Vec<f32>], most: u32) -> bool {
+    let line = |v: f32| {
+        let bits = v.to_bits();
+        if bits >> 31 == 0 { bits | 1 << 31 } else { !bits }
     };
-    let trial = Trial::new(case);
-    let run = |gpu: &Gpu, target: &Target, poison| {
-        trial.run(gpu, target, poison).map_err(|e| fail(Stage::Run)(e.to_string()))
-    };
-    let own = TRUSTED.target();
-    let first = run(&TRUSTED, own, POISONS[0])?;
-    trial.forward(&first, budget).map_err(fail(Stage::Forward))?;
-    trial.gradient(&first, budget).map_err(fail(Stage::Gradient))?;
-    let (second, overrun) = trial.run_apart(&TRUSTED, POISONS[1]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
-    overrun.map_or(Ok(()), |where_| Err(fail(Stage::Sentinels)(where_)))?;
-    same_bits(&first, &second).map_err(fail(Stage::Repeat))?;
-    let checked = run(&CHECKED, own, POISONS[0])?;
-    same_bits(&first, &checked).map_err(fail(Stage::Checked))?;
-    let folded = run(&TRUSTED, &trial.smallest_grid(own), POISONS[0])?;
-    same_bits(&first, &folded).map_err(fail(Stage::Folded))?;
-    let other = run(&OTHER, &other_class(own), POISONS[0])?;
-    let passes = trial.forward(&other, budget).and_then(|()| trial.gradient(&other, budget));
-    passes.map_err(fail(Stage::OtherClass))
+    let near = |(a, b): (&f32, &f32)| line(*a).abs_diff(line(*b)) <= most;
+    first.len() == second.len()
+        && first.iter().zip(second).all(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(near))
 }
 
 /// The adapter's own limits with the other class: what works on every adapter must work on this one.
@@ -222,12 +303,15 @@ impl<'c> Trial<'c> {
         limits.into_iter().find(|target| self.lower(target).is_ok()).unwrap_or_else(|| own.clone())
     }
 
-    fn forward(&self, got: &[Vec<f32>], budget: Budget) -> Result<(), String> {
+    /// The worst error as a part of what is allowed.
+    fn forward(&self, got: &[Vec<f32>], budget: Budget) -> Result<f64, String> {
         close(&got[0], &self.expected.data, budget.forward)
     }
 
-    /// Compares gradients contracted with directions, some random, some along one element, with central differences.
-    fn gradient(&self, got: &[Vec<f32>], budget: Budget) -> Result<(), String> {
+    /// Compares gradients contracted with directions, some random, some along one element, with central differences. Gives
+    /// the worst error as a part of what is allowed, if there are gradients.
+    fn gradient(&self, got: &[Vec<f32>], budget: Budget) -> Result<Option<f64>, String> {
+        let mut worst = None;
         for (i, gradient) in got[1..].iter().enumerate() {
             finite(gradient).map_err(|e| format!("of operand {i}: {e}"))?;
             if gradient.len() != self.operands[i].len() {
@@ -248,9 +332,10 @@ impl<'c> Trial<'c> {
                          {difference:e}: off by {error:.2e}, allowed {allowed:.2e}"
                     ));
                 }
+                worst = Some(worst.unwrap_or(0.0f64).max(error / allowed));
             }
         }
-        Ok(())
+        Ok(worst)
     }
 
     /// The derivative of the reference's loss with operand `i` moved along `direction`, and a bound on its rounding.

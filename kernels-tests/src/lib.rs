@@ -17,8 +17,8 @@
 pub mod budget;
 pub mod case;
 pub mod cases;
-pub mod compare;
 pub mod harness;
 pub mod reference;
+pub mod report;
 
 pub use case::{Case, Fill, Operand};

@@ -1,11 +1,11 @@
 //! Optimiser steps against f64, over several steps with a learning rate that changes.
 
-use kernels_tests::compare::EPSILON;
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::reference::optim as reference;
 use knuckle::graph::TensorData;
 use knuckle::ops::{Adam, Optimizer, RmsProp, Sgd};
 use knuckle::rng::Rng;
+use knuckle::testing::EPSILON;
 use knuckle::{Init, Recorder, Result, States, Var};
 
 const STEPS: usize = 6;
