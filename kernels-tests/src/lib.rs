@@ -20,5 +20,6 @@ pub mod cases;
 pub mod compare;
 pub mod harness;
 pub mod reference;
+pub mod variants;
 
 pub use case::{Case, Fill, Operand};
