@@ -94,7 +94,7 @@ pub enum Error {
         site: Site,
     },
     /// A kernel asks for more of something than the adapter has.
-    #[error("{kernel} needs {needs} {what}, the adapter has {has}")]
+    #[error("{kernel} needs {needs} {what}, the most is {has}, at {site}")]
     KernelLimit {
         /// The kernel.
         kernel: String,
@@ -104,6 +104,8 @@ pub enum Error {
         needs: u64,
         /// What the adapter has.
         has: u64,
+        /// The caller's line.
+        site: Site,
     },
     /// A shader does not parse, validate, or match what its operator binds.
     #[error("shader {shader}: {message}")]

@@ -32,6 +32,10 @@ impl fmt::Display for DType {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Shape(Vec<usize>);
 
+/// The most elements a tensor may have. Kernels count elements in 32 bits: an index this large and what a window reaches
+/// beyond it still fit 31, so signed ones too. It is 4 GiB of f32, more than adapters bind at once.
+pub const MAX_ELEMENTS: usize = 1 << 30;
+
 impl Shape {
     /// The shape `[1]`.
     pub fn scalar() -> Self {
@@ -48,9 +52,15 @@ impl Shape {
         self.0.len()
     }
 
-    /// The number of elements.
+    /// The number of elements (`usize::MAX` if they are more).
     pub fn numel(&self) -> usize {
-        self.0.iter().product()
+        product(&self.0)
+    }
+
+    /// Whether there are at most [`MAX_ELEMENTS`] elements, axes of extent 0 counted as 1: any product of extents is then
+    /// as small. The recorder refuses operands and results of other shapes.
+    pub fn is_countable(&self) -> bool {
+        self.0.iter().fold(1, |n: usize, &d| n.saturating_mul(d.max(1))) <= MAX_ELEMENTS
     }
 
     /// The last extent (1 for the empty shape).
@@ -60,7 +70,7 @@ impl Shape {
 
     /// The product of all extents but the last: the tensor as a matrix is `rows × channels`.
     pub fn rows(&self) -> usize {
-        self.0.split_last().map_or(1, |(_, rest)| rest.iter().product())
+        self.0.split_last().map_or(1, |(_, rest)| product(rest))
     }
 
     /// The same shape with another last extent.
@@ -77,6 +87,10 @@ impl Shape {
     pub fn nhwc(&self) -> Option<[usize; 4]> {
         self.0.as_slice().try_into().ok()
     }
+}
+
+fn product(extents: &[usize]) -> usize {
+    if extents.contains(&0) { 0 } else { extents.iter().fold(1, |n, &d| n.saturating_mul(d)) }
 }
 
 impl<const N: usize> From<[usize; N]> for Shape {
@@ -142,9 +156,9 @@ impl TensorType {
         TensorType { shape: shape.into(), dtype: DType::U32 }
     }
 
-    /// Bytes the tensor takes.
+    /// Bytes the tensor takes (`u64::MAX` if they are more).
     pub fn bytes(&self) -> u64 {
-        (self.shape.numel() * self.dtype.bytes()) as u64
+        (self.shape.numel() as u64).saturating_mul(self.dtype.bytes() as u64)
     }
 }
 
@@ -168,5 +182,19 @@ mod tests {
         assert_eq!(s.to_string(), "[2,3,5,7]");
         assert_eq!(Shape::scalar().numel(), 1);
         assert_eq!(s.with_channels(1).numel(), 30);
+    }
+
+    #[test]
+    fn extents_of_any_size_are_counted() {
+        let huge = Shape::from([usize::MAX, usize::MAX]);
+        assert_eq!(
+            (huge.numel(), huge.rows(), TensorType::f32(huge.clone()).bytes()),
+            (usize::MAX, usize::MAX, u64::MAX)
+        );
+        let none = Shape::from([usize::MAX, 2, 0]);
+        assert_eq!((none.numel(), none.rows()), (0, usize::MAX));
+        assert!(!huge.is_countable() && !none.is_countable());
+        assert!(Shape::from([1 << 15, 1 << 15, 0]).is_countable());
+        assert!(!Shape::from([(1 << 30) + 1]).is_countable());
     }
 }

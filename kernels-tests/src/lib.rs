@@ -20,5 +20,6 @@ pub mod cases;
 pub mod harness;
 pub mod reference;
 pub mod report;
+pub mod variants;
 
 pub use case::{Case, Fill, Operand};

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use kernels_tests::{budget, cases, harness};
+use kernels_tests::{budget, cases, harness, variants};
 use knuckle::error::Result;
 use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
-use knuckle::ops::{Adam, Conv2d, RmsProp, Sgd, SpmmMatrix};
+use knuckle::ops::{Conv2d, SpmmMatrix};
 use knuckle::sparse::Csr;
-use knuckle::{Error, Gradients, Recorder, Var, nn};
+use knuckle::{Error, Recorder, Var};
 
 /// The least that a program may count on, with either class of kernels.
 fn least() -> [Target; 2] {
@@ -41,8 +41,9 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
             }
         }
     }
-    for program in programs_that_change_state() {
-        met.extend(program.expect("a program").kernels.iter().map(|k| k.shader));
+    for (name, program) in variants::state_changes(&Target::webgpu_defaults()) {
+        let program = program.unwrap_or_else(|e| panic!("{name}: {e}"));
+        met.extend(program.kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
     for family in ["conv", "copy", "graph", "matmul", "norm", "optim", "pointwise", "pool", "reduce"] {
@@ -55,28 +56,6 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
             assert!(met.contains(name.as_str()), "no case runs {name}");
         }
     }
-}
-
-/// Training steps with every operator that changes state.
-fn programs_that_change_state() -> [Result<Program>; 5] {
-    let optimizer = |step: fn(&Recorder, &Gradients<'_>) -> Result<()>| {
-        let r = Recorder::training();
-        let loss = r.param("w", [3, 4]).square()?.sum_all()?;
-        step(&r, &loss.backward()?)?;
-        lower(&r, &[loss], true)
-    };
-    let normalisation = || {
-        let r = Recorder::training();
-        let y = nn::batch_norm_relu(r.input("x", [2, 3, 3, 4]), "norm")?;
-        lower(&r, &[y], true)
-    };
-    [
-        optimizer(|r, gradients| r.step(&Sgd::default(), gradients, r.scalar(0.1))),
-        optimizer(|r, gradients| r.step(&Sgd { nesterov: true, ..Sgd::default() }, gradients, r.scalar(0.1))),
-        optimizer(|r, gradients| r.step(&RmsProp::default(), gradients, r.scalar(0.1))),
-        optimizer(|r, gradients| r.step(&Adam::default(), gradients, r.scalar(0.1))),
-        normalisation(),
-    ]
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
         var noise: vec3<f32>;
         for (var c = 0u; c < 3u; c++) {
             let h = mix_bits(pixel * 3u + c + seed);
-            noise[c] = f32((h & 0xffu) + (h >> 8u & 0xffu) + (h >> 16u & 0xffu) + (h >> 24u)) - 510.0;
+            noise[c] = f32((h & 0xffu) + ((h >> 8u) & 0xffu) + ((h >> 16u) & 0xffu) + (h >> 24u)) - 510.0;
         }
         let noisy = max(exposed + noise * (sqrt(grain.x * grain.x + grain.y * grain.y * exposed) / 147.8), vec3(1e-5));
         // From 0.7 on, a soft shoulder instead of a hard clip: 0.7 + 0.3 t / (1 + t).

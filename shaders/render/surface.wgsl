@@ -81,7 +81,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
             // The part of the hemisphere that a sphere there would cover.
             let near = min(radius / distance, 1.0);
             let covered = 0.75 * near * near * clamp(0.3 + 0.7 * dot(normal[j], d) / distance, 0.0, 1.0);
-            let other = (own[j] >> k & 1u) == 0u;
+            let other = ((own[j] >> k) & 1u) == 0u;
             open[j] *= select(1.0, 1.0 - covered, other);
             let pass_ = vec2(passing(p[j], lamp_a, capsule), passing(p[j], lamp_b, capsule));
             light[j] *= select(vec2(1.0), pass_, other);
@@ -91,7 +91,7 @@ fn main(@builtin(local_invocation_index) lane: u32, @builtin(workgroup_id) group
         if first + j < params.vertices {
             let n = vec3<u32>(vec3<i32>(round(normal[j] * 511.0))) & vec3(0x3ffu);
             let seen = pack4x8unorm(vec4(open[j], light[j], 0.0));
-            surface[image * params.vertices + first + j] = vec2(n.x | n.y << 10u | n.z << 20u, seen);
+            surface[image * params.vertices + first + j] = vec2(n.x | (n.y << 10u) | (n.z << 20u), seen);
         }
     }
 }

@@ -107,7 +107,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             if all(edges + bias >= vec3(0)) {
                 let z = 1.0 / dot(vec3<f32>(edges), inverse_z);
                 let depth = u32(clamp(z * 256.0, 0.0, 1048574.0));
-                atomicMin(&key[line + u32(x)], depth << 12u | face);
+                atomicMin(&key[line + u32(x)], (depth << 12u) | face);
             }
             edges += along_x;
         }

@@ -43,6 +43,18 @@ pub enum Define {
     F32(f32),
     /// `bool`
     Bool(bool),
+    /// `u32`, if it fits: lowering refuses what does not.
+    Count(usize),
+}
+
+impl Define {
+    /// A count as the u32 it becomes; everything else as it is.
+    pub(super) fn counted(self) -> Result<Define, usize> {
+        match self {
+            Define::Count(n) => u32::try_from(n).map(Define::U32).map_err(|_| n),
+            other => Ok(other),
+        }
+    }
 }
 
 impl From<u32> for Define {
@@ -53,7 +65,7 @@ impl From<u32> for Define {
 
 impl From<usize> for Define {
     fn from(v: usize) -> Self {
-        Define::U32(v as u32)
+        Define::Count(v)
     }
 }
 
@@ -75,6 +87,7 @@ impl fmt::Display for Define {
             Define::U32(v) => write!(f, "u32 = {v}u"),
             Define::F32(v) => write!(f, "f32 = {v:?}f"),
             Define::Bool(v) => write!(f, "bool = {v}"),
+            Define::Count(v) => write!(f, "u32 = {v}u"),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::plan::Plan;
 use super::program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
 use super::target::Target;
 use super::texel::LARGEST_IMAGE_BYTES;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Site};
 use crate::graph::{Graph, Kind, NodeId, TensorData};
 use crate::shape::{DType, TensorType};
 
@@ -149,6 +149,7 @@ impl<'t> Build<'t> {
                     output: Value { ty: node.ty.clone(), buffer: mutated.unwrap_or(BufferRef::Unused) },
                     guard,
                     node: id,
+                    site: node.site,
                     build: self,
                 };
                 op.lower(&mut lowering)?;
@@ -230,6 +231,7 @@ pub struct Lowering<'a> {
     output: Value,
     guard: Option<BufferRef>,
     node: NodeId,
+    site: Site,
     build: &'a mut (dyn Emit + 'a),
 }
 
@@ -310,7 +312,7 @@ impl Lowering<'_> {
 
     /// A buffer of `elements` words that lives only inside this operator.
     pub fn scratch(&mut self, elements: usize) -> BufferRef {
-        self.build.temp((elements * DType::F32.bytes()) as u64)
+        self.build.temp((elements as u64).saturating_mul(DType::F32.bytes() as u64))
     }
 
     /// A buffer with fixed contents.
@@ -332,6 +334,7 @@ impl Lowering<'_> {
     pub fn dispatch<'s>(&'s mut self, shader: &'s Shader) -> Dispatch<'s> {
         Dispatch {
             node: self.node,
+            site: self.site,
             build: &mut *self.build,
             shader,
             defines: Vec::new(),
@@ -345,6 +348,7 @@ impl Lowering<'_> {
 /// A dispatch being described; ends with [`Dispatch::threads`] or [`Dispatch::groups`].
 pub struct Dispatch<'s> {
     node: NodeId,
+    site: Site,
     build: &'s mut (dyn Emit + 's),
     shader: &'s Shader,
     defines: Vec<(&'static str, Define)>,
@@ -399,7 +403,18 @@ impl Dispatch<'_> {
         self.emit(kernel, groups)
     }
 
+    fn limit(&self, what: &'static str, needs: u64, has: u64) -> Result<()> {
+        let Dispatch { shader, site, .. } = self;
+        let kernel = || shader.name.to_string();
+        if needs > has { Err(Error::KernelLimit { kernel: kernel(), what, needs, has, site: *site }) } else { Ok(()) }
+    }
+
     fn kernel(&self) -> Result<Arc<Kernel>> {
+        for (_, value) in self.defines.iter().chain(&self.params) {
+            value
+                .counted()
+                .or_else(|n| self.limit("in a number of 32 bits", n as u64, u32::MAX.into()).map(|()| *value))?;
+        }
         let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
         let images = if largest > LARGEST_IMAGE_BYTES { 0 } else { self.build.target().images };
         Kernel::new(self.shader, &self.defines, &self.parts, images as usize)
@@ -409,20 +424,20 @@ impl Dispatch<'_> {
         let fail = |message: String| Error::Shader { shader: self.shader.name.to_string(), message };
         let target = self.build.target();
         let buffers = kernel.bindings.iter().filter(|b| b.image.is_none()).count();
-        let limits: [(&'static str, u64, u64); 4] = [
+        let invocations_a_group: u64 = kernel.workgroup_size.iter().map(|&n| u64::from(n)).product();
+        let invocations = groups.iter().fold(invocations_a_group, |n, &g| n.saturating_mul(g as u64));
+        let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
+        let limits: [(&'static str, u64, u64); 6] = [
             ("workgroups a dimension", *groups.iter().max().unwrap_or(&1) as u64, target.max_groups.into()),
+            // They are numbered in 32 bits.
+            ("invocations", invocations, 1 << 32),
+            ("bytes in a binding", largest, target.max_binding_bytes),
             ("storage buffers", buffers as u64, target.max_storage_buffers.into()),
             ("bytes of workgroup memory", kernel.workgroup_bytes.into(), target.max_workgroup_bytes.into()),
-            (
-                "invocations a workgroup",
-                kernel.workgroup_size.iter().map(|&n| u64::from(n)).product(),
-                target.max_invocations.into(),
-            ),
+            ("invocations a workgroup", invocations_a_group, target.max_invocations.into()),
         ];
         for (what, needs, has) in limits {
-            if needs > has {
-                return Err(Error::KernelLimit { kernel: self.shader.name.to_string(), what, needs, has });
-            }
+            self.limit(what, needs, has)?;
         }
         let mut buffers = Vec::new();
         for binding in &kernel.bindings {
@@ -446,9 +461,10 @@ impl Dispatch<'_> {
         for member in kernel.params.iter().filter(|m| !m.name.starts_with('_')) {
             let given = self.params.iter().find(|(name, _)| *name == member.name);
             let (_, value) = given.ok_or_else(|| fail(format!("parameter `{}` not given", member.name)))?;
-            let bytes = match (member.scalar, *value) {
+            let value = value.counted().unwrap_or(*value);
+            let bytes = match (member.scalar, value) {
                 (Scalar::U32, Define::U32(v)) => v.to_ne_bytes(),
-                (Scalar::I32, Define::U32(v)) => (v as i32).to_ne_bytes(),
+                (Scalar::I32, Define::U32(v)) if i32::try_from(v).is_ok() => (v as i32).to_ne_bytes(),
                 (Scalar::F32, Define::F32(v)) => v.to_ne_bytes(),
                 (want, got) => return Err(fail(format!("parameter `{}` is {want:?}, given {got:?}", member.name))),
             };

@@ -112,9 +112,10 @@ impl Program {
 
     /// Total arithmetic and traffic of all nodes.
     pub fn cost(&self) -> Cost {
-        self.nodes
-            .iter()
-            .fold(Cost::default(), |sum, n| Cost { flops: sum.flops + n.cost.flops, bytes: sum.bytes + n.cost.bytes })
+        self.nodes.iter().fold(Cost::default(), |sum, n| Cost {
+            flops: sum.flops.saturating_add(n.cost.flops),
+            bytes: sum.bytes.saturating_add(n.cost.bytes),
+        })
     }
 
     /// Every dispatch (`=` marks what it writes, `~` what it reads as an image) with its kernel, buffers and groups, every slot and every byte, as text.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::node::{Graph, Init, Kind, Node, NodeId, StateDef, StateId, TensorData};
 use crate::error::{Error, Mismatch, Result, Site};
 use crate::ops::Operator;
-use crate::shape::{Shape, TensorType};
+use crate::shape::{MAX_ELEMENTS, Shape, TensorType};
 
 /// Whether layers behave as in training (batch statistics, dropout) or as in inference (running statistics).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +203,10 @@ impl Recorder {
             }
             let types: Vec<&TensorType> = ids.iter().map(|&id| &graph.node(id).ty).collect();
             let operands = || ids.iter().map(|&id| graph.describe(id)).collect::<Vec<_>>().join(", ");
-            op.infer(&types).map_err(|wrong| mismatch(op.name(), wrong, operands(), site))?
+            // Checked first: an operator may then multiply extents without a thought of overflow.
+            let result = types.iter().try_for_each(|ty| countable("operand", ty)).and_then(|()| op.infer(&types));
+            let result = result.and_then(|ty| countable("result", &ty).map(|()| ty));
+            result.map_err(|wrong| mismatch(op.name(), wrong, operands(), site))?
         };
         Ok(self.push(Kind::Apply(Arc::new(op)), ids, ty))
     }
@@ -251,6 +254,14 @@ impl Recorder {
 
     pub(super) fn var(&self, id: NodeId) -> Var<'_> {
         Var { recorder: self, id }
+    }
+}
+
+/// Fails if a tensor has more elements than kernels can count.
+fn countable(operand: &'static str, ty: &TensorType) -> Result<(), Mismatch> {
+    match ty.shape.is_countable() {
+        true => Ok(()),
+        false => Err(Mismatch::new(operand, format!("at most {MAX_ELEMENTS} elements"), ty)),
     }
 }
 

@@ -11,4 +11,4 @@ mod trainer;
 
 pub use evaluate::SyntheticEvaluator;
 pub use options::{DECAY, ROUND, Rule, Stage, TrainOptions, WARM_UP_STEPS};
-pub use trainer::{Control, StepReport, Trainer, checkpoint_path};
+pub use trainer::{Control, StepReport, Trainer, checkpoint_path, record_step};

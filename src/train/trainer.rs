@@ -365,32 +365,12 @@ impl StageProgram {
         debug: bool,
     ) -> Result<Self> {
         let r = Recorder::training();
-        let photo = render::record(&r, &SceneMesh::new(hand), options.batch, options.config.input_px)?.rgb;
-        let truth = TruthVars::record(&r, options.batch, mesh);
-        let network = Network { config: &options.config, mesh };
-        let losses = match stage {
-            Stage::Pretrain => network.pretraining_losses(photo, &truth)?,
-            Stage::Full => network.full_losses(photo, &truth)?,
+        let (terms, outputs): (Vec<_>, Vec<_>) = record_step(&r, options, hand, mesh, stage)?.into_iter().unzip();
+        let executable = match debug {
+            true => gpu.compile_debug(&r, outputs, states)?,
+            false => gpu.compile_with(&r, outputs, states)?,
         };
-        let mut outputs: Vec<Var<'_>> = vec![losses.total];
-        let mut terms = Vec::new();
-        for (name, var) in losses.terms() {
-            terms.push(name);
-            outputs.push(var);
-        }
-        let executable = if debug {
-            losses.total.backward()?;
-            gpu.compile_debug(&r, outputs, states)?
-        } else {
-            let gradients = losses.total.backward()?;
-            let rate = r.input("learning_rate", [1]);
-            r.scoped(stage.name(), || match options.optimizer {
-                Rule::Adam => r.step(&Adam::default(), &gradients, rate),
-                Rule::RmsProp => r.step(&RmsProp::default(), &gradients, rate),
-            })?;
-            gpu.compile_with(&r, outputs, states)?
-        };
-        Ok(StageProgram { executable, terms })
+        Ok(StageProgram { executable, terms: terms[1..].to_vec() })
     }
 
     /// Runs on those of the inputs that the stage's losses depend on.
@@ -400,6 +380,31 @@ impl StageProgram {
         let inputs: Vec<_> = inputs.iter().copied().filter(|(name, _)| known(name)).collect();
         self.executable.run(inputs)
     }
+}
+
+/// Records a step of training: rendering, network, losses, gradients and update. Gives the losses by name, first the one
+/// that is differentiated.
+pub fn record_step<'r>(
+    r: &'r Recorder,
+    options: &TrainOptions,
+    hand: &RiggedHand,
+    mesh: &MeshGraph,
+    stage: Stage,
+) -> Result<Vec<(&'static str, Var<'r>)>> {
+    let photo = render::record(r, &SceneMesh::new(hand), options.batch, options.config.input_px)?.rgb;
+    let truth = TruthVars::record(r, options.batch, mesh);
+    let network = Network { config: &options.config, mesh };
+    let losses = match stage {
+        Stage::Pretrain => network.pretraining_losses(photo, &truth)?,
+        Stage::Full => network.full_losses(photo, &truth)?,
+    };
+    let gradients = losses.total.backward()?;
+    let rate = r.input("learning_rate", [1]);
+    r.scoped(stage.name(), || match options.optimizer {
+        Rule::Adam => r.step(&Adam::default(), &gradients, rate),
+        Rule::RmsProp => r.step(&RmsProp::default(), &gradients, rate),
+    })?;
+    Ok([("total", losses.total)].into_iter().chain(losses.terms()).collect())
 }
 
 /// Where a training keeps its checkpoint.

@@ -1,0 +1,126 @@
+//! Every kernel that the library runs, in every form: what the tests that look at shaders go through.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use knuckle::data::mesh::SceneMesh;
+use knuckle::data::render::{self, RenderedVars};
+use knuckle::exec::{AdapterClass, CompileOptions, Kernel, Program, Target, compile};
+use knuckle::hand::RiggedHand;
+use knuckle::models::{GraphCnnConfig, MeshGraph, Network};
+use knuckle::ops::{Adam, RmsProp, Sgd};
+use knuckle::train::{Rule, Stage, TrainOptions, record_step};
+use knuckle::{Gradients, Recorder, Result, Var, nn};
+
+use crate::{cases, harness};
+
+/// As many of a kernel's arrays become images as it reads.
+const ALL_IMAGES: u32 = 16;
+
+/// A kernel and the first program that needs it.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// The kernel.
+    pub kernel: Arc<Kernel>,
+    /// What runs it.
+    pub program: String,
+}
+
+/// A program by name.
+pub type Named = (String, Result<Program>);
+
+/// What programs are lowered for: both classes of kernels with the least that adapters have, and those for software reading
+/// arrays as images.
+pub fn targets() -> [Target; 3] {
+    let least = Target::webgpu_defaults;
+    [
+        Target { class: AdapterClass::Hardware, ..least() },
+        Target { class: AdapterClass::Software, ..least() },
+        Target { class: AdapterClass::Software, images: ALL_IMAGES, ..least() },
+    ]
+}
+
+/// The kernels of the case table, of the operators that change state, and of the models, for every target: each text once,
+/// in the order of their shaders' names.
+///
+/// # Panics
+/// If one of the programs does not lower.
+pub fn all() -> Vec<Variant> {
+    let mut variants = BTreeMap::new();
+    for target in targets() {
+        let cases = cases::all().into_iter().map(|case| (case.name(), harness::lower(&case, &target)));
+        for (program, lowered) in cases.chain(state_changes(&target)).chain(models(&target)) {
+            for kernel in lowered.unwrap_or_else(|e| panic!("{program}: {e}")).kernels {
+                let key = (kernel.shader, kernel.source.clone());
+                variants.entry(key).or_insert_with(|| Variant { kernel, program: program.clone() });
+            }
+        }
+    }
+    variants.into_values().collect()
+}
+
+fn lower(r: &Recorder, outputs: &[Var<'_>], target: &Target) -> Result<Program> {
+    let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+    let options = CompileOptions { effects: true, keep_values: false };
+    r.with_graph(|graph| compile(graph, &outputs, target, options))
+}
+
+/// Training steps with every operator that changes state.
+pub fn state_changes(target: &Target) -> Vec<Named> {
+    type Step = fn(&Recorder, &Gradients<'_>) -> Result<()>;
+    let rules: [(&str, Step); 4] = [
+        ("sgd", |r, gradients| r.step(&Sgd::default(), gradients, r.scalar(0.1))),
+        ("sgd, nesterov", |r, gradients| r.step(&Sgd { nesterov: true, ..Sgd::default() }, gradients, r.scalar(0.1))),
+        ("rmsprop", |r, gradients| r.step(&RmsProp::default(), gradients, r.scalar(0.1))),
+        ("adam", |r, gradients| r.step(&Adam::default(), gradients, r.scalar(0.1))),
+    ];
+    let mut programs: Vec<Named> = Vec::new();
+    for (name, step) in rules {
+        let record = || {
+            let r = Recorder::training();
+            let loss = r.param("w", [3, 4]).square()?.sum_all()?;
+            step(&r, &loss.backward()?)?;
+            lower(&r, &[loss], target)
+        };
+        programs.push((name.to_string(), record()));
+    }
+    let normalisation = || {
+        let r = Recorder::training();
+        let y = nn::batch_norm_relu(r.input("x", [2, 3, 3, 4]), "norm")?;
+        lower(&r, &[y], target)
+    };
+    programs.push(("running statistics".to_string(), normalisation()));
+    programs
+}
+
+/// Inference and both stages of training, rendering included, of every configuration.
+pub fn models(target: &Target) -> Vec<Named> {
+    let hand = RiggedHand::right();
+    let mesh = MeshGraph::new(&hand).expect("the shipped hand");
+    let rendering = || {
+        let r = Recorder::new();
+        let RenderedVars { rgb, mask, depth, .. } = render::record(&r, &SceneMesh::new(&hand), 1, 64)?;
+        lower(&r, &[rgb, mask, depth], target)
+    };
+    let mut programs = vec![("rendering".to_string(), rendering())];
+    for config in [GraphCnnConfig::small(), GraphCnnConfig::paper()] {
+        let inference = || {
+            let r = Recorder::new();
+            let network = Network { config: &config, mesh: &mesh };
+            let uvd = network.predict(r.input("photo", [1, config.input_px, config.input_px, 3]))?.mesh_uvd;
+            let joints = network.joints(r.input("xyz", [2, mesh.vertices, 3]))?;
+            lower(&r, &[uvd, joints], target)
+        };
+        programs.push((format!("inference of {}", config.name), inference()));
+        for (stage, optimizer) in [(Stage::Pretrain, Rule::RmsProp), (Stage::Full, Rule::Adam)] {
+            let options = TrainOptions { batch: 2, optimizer, ..TrainOptions::new(config.clone()) };
+            let step = || {
+                let r = Recorder::training();
+                let losses = record_step(&r, &options, &hand, &mesh, stage)?;
+                lower(&r, &losses.into_iter().map(|(_, loss)| loss).collect::<Vec<_>>(), target)
+            };
+            programs.push((format!("{}, {} stage", config.name, stage.name()), step()));
+        }
+    }
+    programs
+}

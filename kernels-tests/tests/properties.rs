@@ -1,0 +1,605 @@
+//! Properties that hold for any call: a wrong one is refused with a typed error that names the caller's line and nothing
+//! panics, and a right one of any shape agrees with its reference. Calls are drawn from fixed seeds; one that breaks a
+//! property is shrunk to the smallest that does.
+//!
+//! A new operator takes a line in [`CALLS`] and, where its shapes vary, one in [`GENERATORS`].
+
+use std::fmt::Debug;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use kernels_tests::reference::{Tensor, graph, layout, matmul, norm, pointwise, pool, reduce};
+use kernels_tests::{Case, Fill, Operand, harness, reference};
+use knuckle::exec::{CompileOptions, Target, compile};
+use knuckle::ops::{Adam, Comparison, Conv2d, RmsProp, Sgd, SpmmMatrix, Unary};
+use knuckle::rng::Rng;
+use knuckle::sparse::Csr;
+use knuckle::{Error, Recorder, Result, Var, nn};
+use proptest::collection::vec;
+use proptest::prelude::{Just, Strategy, prop_oneof};
+use proptest::sample::select;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
+
+/// How an operator is called on operands, with attributes that are drawn.
+type Call = for<'r> fn(&'r Recorder, &[Var<'r>], &mut Attributes<'_>) -> Result<Var<'r>>;
+
+/// Every operator, how many axes its operands usually have, and a call of it.
+const CALLS: &[(&str, &[usize], Call)] = &[
+    ("unary", &[3], |_, x, a| x[0].unary(a.unary())),
+    ("relu", &[3], |_, x, _| x[0].relu()),
+    ("add", &[3, 3], |_, x, _| x[0].add(x[1])),
+    ("sub", &[3, 2], |_, x, _| x[0].sub(x[1])),
+    ("mul", &[2, 3], |_, x, _| x[0].mul(x[1])),
+    ("div", &[4, 4], |_, x, _| x[0].div(x[1])),
+    ("max", &[3, 3], |_, x, _| x[0].max(x[1])),
+    ("min", &[3, 3], |_, x, _| x[0].min(x[1])),
+    ("power_of", &[3, 1], |_, x, _| x[0].power_of(x[1])),
+    ("prelu", &[3, 1], |_, x, _| x[0].prelu(x[1])),
+    ("compare", &[3, 3], |_, x, _| x[0].compare(Comparison::Less, x[1])),
+    ("select", &[2, 2, 2], |_, x, _| x[0].select(x[1], x[2])),
+    ("broadcast", &[2], |_, x, a| x[0].broadcast(a.list())),
+    ("sum_to", &[3], |_, x, a| x[0].sum_to(a.list().into())),
+    ("reshape", &[2], |_, x, a| x[0].reshape(a.list())),
+    ("squeeze", &[3], |_, x, a| x[0].squeeze(a.size())),
+    ("permute", &[3], |_, x, a| x[0].permute(&a.list())),
+    ("sum", &[3], |_, x, a| x[0].sum(&a.list())),
+    ("mean", &[3], |_, x, a| x[0].mean(&a.list())),
+    ("sum_all", &[3], |_, x, _| x[0].sum_all()),
+    ("mean_all", &[3], |_, x, _| x[0].mean_all()),
+    ("norm", &[3], |_, x, a| x[0].norm(&a.list())),
+    ("max_over", &[3], |_, x, a| x[0].max_over(&a.list())),
+    ("min_over", &[3], |_, x, a| x[0].min_over(&a.list())),
+    ("arg_max", &[3], |_, x, a| x[0].arg_max(a.size())),
+    ("arg_min", &[3], |_, x, a| x[0].arg_min(a.size())),
+    ("softmax", &[3], |_, x, a| x[0].softmax(a.size())),
+    ("log_softmax", &[3], |_, x, a| x[0].log_softmax(a.size())),
+    ("concat", &[3, 3, 3], |r, x, a| r.concat(x, a.size())),
+    ("concat of one", &[2], |r, x, a| r.concat(x, a.size())),
+    ("slice", &[3], |_, x, a| x[0].slice(a.size(), a.size(), a.size())),
+    ("gather_rows", &[3], |_, x, a| x[0].gather_rows(&a.indices())),
+    ("spmm", &[3], |_, x, a| x[0].spmm(&a.matrix())),
+    ("spmm_add", &[3, 3], |_, x, a| x[0].spmm_add(&a.matrix(), a.number(), x[1], a.number())),
+    ("conv2d", &[4, 4], |_, x, a| x[0].conv2d(x[1], a.conv2d())),
+    ("conv2d_bias", &[4, 4, 1], |_, x, a| x[0].conv2d_bias(x[1], x[2], a.conv2d(), true)),
+    ("matmul", &[2, 2], |_, x, _| x[0].matmul(x[1])),
+    ("linear", &[3, 2, 1], |_, x, _| x[0].linear(x[1], x[2], false)),
+    ("max_pool2d", &[4], |_, x, a| x[0].max_pool2d(a.size(), a.size(), a.size())),
+    ("upsample_nearest", &[4], |_, x, a| x[0].upsample_nearest(a.size())),
+    ("graph_pool_max", &[3], |_, x, a| x[0].graph_pool_max(a.size())),
+    ("graph_pool_mean", &[3], |_, x, a| x[0].graph_pool_mean(a.size())),
+    ("graph_upsample", &[3], |_, x, a| x[0].graph_upsample(a.size())),
+    ("gaussian_heatmaps", &[3], |r, x, a| r.gaussian_heatmaps(x[0], a.size(), a.size(), a.number())),
+    ("batch_norm_train", &[4, 2], |_, x, a| Ok(x[0].batch_norm_train(x[1], a.number(), true)?.y)),
+    ("batch_norm_infer", &[4, 2, 2], |_, x, a| x[0].batch_norm_infer(x[1], x[2], a.number(), false)),
+    ("follow", &[2, 2], |_, x, a| x[0].follow(x[1], a.number())),
+    ("sgd", &[2], |r, x, a| step(r, x[0], |g, rate| r.step(&Sgd { momentum: a.number(), ..Sgd::default() }, g, rate))),
+    ("rmsprop", &[2], |r, x, _| step(r, x[0], |g, rate| r.step(&RmsProp::default(), g, rate))),
+    ("adam", &[2], |r, x, _| step(r, x[0], |g, rate| r.step(&Adam::default(), g, rate))),
+    ("nn::conv", &[4], |_, x, a| nn::conv(x[0], "conv", a.size(), a.size(), a.conv2d())),
+    ("nn::linear", &[2], |_, x, a| nn::linear(x[0], "linear", a.size(), true)),
+    ("nn::batch_norm_relu", &[4], |_, x, _| nn::batch_norm_relu(x[0], "norm")),
+    ("nn::residual", &[4], |_, x, a| nn::residual(x[0], "residual", a.size())),
+    ("nn::hourglass", &[4], |_, x, _| nn::hourglass(x[0], "hourglass", 1)),
+    ("nn::chebyshev", &[3], |_, x, a| nn::chebyshev(x[0], "graph", &a.matrix(), a.size(), 3, true)),
+    ("nn::squared_error", &[3, 3], |_, x, _| nn::losses::squared_error(x[0], x[1])),
+];
+
+/// Calls of each operator: together more than ten thousand.
+const EACH: u32 = 240;
+
+/// Steps the gradient of the sum of a parameter like `x`.
+#[track_caller]
+fn step<'r>(
+    r: &'r Recorder,
+    x: Var<'r>,
+    step: impl FnOnce(&knuckle::Gradients<'r>, Var<'r>) -> Result<()>,
+) -> Result<Var<'r>> {
+    let loss = r.param("w", x.shape()).sum_all()?;
+    step(&loss.backward()?, r.input("rate", [1]))?;
+    Ok(loss)
+}
+
+/// A call as it is drawn.
+#[derive(Debug, Clone)]
+struct Drawn {
+    operands: Vec<Vec<usize>>,
+    integer: bool,
+    sizes: Vec<usize>,
+    numbers: Vec<f32>,
+    lists: Vec<Vec<usize>>,
+}
+
+/// The attributes of a call, taken one after the other; a call takes a few of each.
+struct Attributes<'d> {
+    drawn: &'d Drawn,
+    taken: [usize; 3],
+}
+
+impl Attributes<'_> {
+    fn next<T: Clone>(&mut self, kind: usize, from: &[T]) -> T {
+        self.taken[kind] += 1;
+        from[(self.taken[kind] - 1) % from.len()].clone()
+    }
+
+    fn size(&mut self) -> usize {
+        self.next(0, &self.drawn.sizes)
+    }
+
+    fn number(&mut self) -> f32 {
+        self.next(1, &self.drawn.numbers)
+    }
+
+    /// Axes, extents or an order.
+    fn list(&mut self) -> Vec<usize> {
+        self.next(2, &self.drawn.lists)
+    }
+
+    fn indices(&mut self) -> Vec<u32> {
+        self.list().into_iter().map(|i| u32::try_from(i).unwrap_or(u32::MAX)).collect()
+    }
+
+    fn conv2d(&mut self) -> Conv2d {
+        Conv2d { stride: self.size(), padding: self.size(), dilation: self.size() }
+    }
+
+    fn matrix(&mut self) -> std::sync::Arc<SpmmMatrix> {
+        let triplets = [(0, 1, 2.0), (1, 2, 1.0), (1, 0, -3.0)];
+        SpmmMatrix::new(Csr::from_triplets(2, 3, &triplets).expect("inside")).expect("consistent")
+    }
+
+    fn unary(&mut self) -> Unary {
+        let (a, b) = (self.number(), self.number());
+        let kinds = [
+            Unary::Affine { scale: a, offset: b },
+            Unary::LeakyRelu { slope: a },
+            Unary::SmoothL1 { beta: a },
+            Unary::Huber { delta: a },
+            Unary::Elu { alpha: a },
+            Unary::Power { exponent: a },
+            Unary::Clamp { low: a, high: b },
+            Unary::Tanh,
+        ];
+        kinds[self.size() % kinds.len()]
+    }
+}
+
+/// Where arithmetic on extents goes wrong.
+const HOSTILE: [usize; 14] = [
+    0,
+    65_535,
+    65_536,
+    1 << 24,
+    (1 << 30) - 1,
+    1 << 30,
+    (1 << 31) - 1,
+    1 << 31,
+    (1 << 32) - 1,
+    1 << 32,
+    (1 << 32) + 1,
+    usize::MAX / 2 + 1,
+    usize::MAX - 1,
+    usize::MAX,
+];
+
+/// Mostly small and often the same, so that many calls are nearly or quite right.
+fn extent() -> impl Strategy<Value = usize> {
+    prop_oneof![30 => select(vec![1usize, 2, 3, 4, 8]), 4 => 1..40usize, 1 => select(HOSTILE.to_vec())]
+}
+
+fn size() -> impl Strategy<Value = usize> {
+    prop_oneof![20 => 0..4usize, 3 => 4..70usize, 2 => select(HOSTILE.to_vec())]
+}
+
+fn number() -> impl Strategy<Value = f32> {
+    let odd = vec![0.0, -0.0, -1.0, 1e-40, f32::MAX, f32::MIN, f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    prop_oneof![3 => select(vec![0.5f32, 1.0, 2.0]), 1 => select(odd)]
+}
+
+fn call(axes: &'static [usize]) -> impl Strategy<Value = Drawn> {
+    let operand = |&usual: &usize| {
+        let rank = prop_oneof![9 => Just(usual), 1 => 0..8usize];
+        rank.prop_flat_map(|rank| vec(extent(), rank))
+    };
+    let operands: Vec<_> = axes.iter().map(operand).collect();
+    let list = vec(prop_oneof![12 => 0..4usize, 1 => select(HOSTILE.to_vec())], 0..5);
+    let integer = prop_oneof![15 => Just(false), 1 => Just(true)];
+    (operands, integer, vec(size(), 5), vec(number(), 2), vec(list, 1))
+        .prop_map(|(operands, integer, sizes, numbers, lists)| Drawn { operands, integer, sizes, numbers, lists })
+}
+
+/// A runner that always draws the same, keeps no files, and shrinks.
+fn runner(cases: u32, stream: usize, shrink: u32) -> TestRunner {
+    let config = Config { cases, failure_persistence: None, max_shrink_iters: shrink, ..Config::default() };
+    let mut seed = [7; 32];
+    seed[..8].copy_from_slice(&(stream as u64).to_le_bytes());
+    TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed))
+}
+
+/// What came of a call that did nothing wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Refused,
+    Recorded,
+    Compiled,
+}
+
+/// Calls, differentiates and lowers; what is not as it should be is told.
+fn attempt(call: Call, drawn: &Drawn) -> Result<Outcome, String> {
+    let r = Recorder::training();
+    let operand = |(i, dims): (usize, &Vec<usize>)| match drawn.integer && i == 0 {
+        true => r.input_u32(&format!("x{i}"), dims.as_slice()),
+        false => r.param(&format!("x{i}"), dims.as_slice()),
+    };
+    let x: Vec<Var<'_>> = drawn.operands.iter().enumerate().map(operand).collect();
+    let typed = |error: &Error| match error {
+        Error::Operand { op, operand, expected, site, .. } => {
+            let named = !op.is_empty() && !operand.is_empty() && !expected.is_empty();
+            match named && site.0.file().ends_with("properties.rs") {
+                true => Ok(()),
+                false => Err(format!("does not name what is wrong and the caller's line: {error}")),
+            }
+        }
+        other => Err(format!("refused with {other:?}")),
+    };
+    let y = match call(&r, &x, &mut Attributes { drawn, taken: [0; 3] }) {
+        Ok(y) => y,
+        Err(error) => return typed(&error).map(|()| Outcome::Refused),
+    };
+    let mut outputs = vec![y];
+    match y.sum_all().and_then(|sum| sum.backward_to(&x)) {
+        Ok(gradients) => {
+            for &x in &x {
+                let gradient = gradients.of(x);
+                if let Some(gradient) = gradient.filter(|g| g.shape() != x.shape()) {
+                    return Err(format!("the gradient of {x:?} is {gradient:?}"));
+                }
+                outputs.extend(gradient);
+            }
+        }
+        // Indices have no gradient, and neither has what says so; a sum over a batch may be too large to record.
+        Err(Error::NotDifferentiable { .. }) => {}
+        Err(Error::Operand { operand, .. }) if operand == "result" || drawn.integer || y.ty().dtype != DTYPE => {}
+        Err(other) => return Err(format!("has no gradient: {other}")),
+    }
+    let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+    let options = CompileOptions { effects: true, keep_values: false };
+    match r.with_graph(|graph| compile(graph, &outputs, &Target::webgpu_defaults(), options)) {
+        Ok(program) => {
+            let _ = (program.dump(), program.cost());
+            Ok(Outcome::Compiled)
+        }
+        Err(Error::BindingTooLarge { .. } | Error::KernelLimit { .. }) => Ok(Outcome::Recorded),
+        Err(other) => Err(format!("does not lower: {other}")),
+    }
+}
+
+const DTYPE: knuckle::DType = knuckle::DType::F32;
+
+/// The shrunk call and what is wrong with it, or how often each outcome was met.
+fn try_calls(name: &str, axes: &'static [usize], record: Call, stream: usize) -> Result<[usize; 3], String> {
+    let met = [0; 3].map(AtomicUsize::new);
+    let result = runner(EACH, stream, 4096).run(&call(axes), |drawn| {
+        let outcome = attempt(record, &drawn).map_err(TestCaseError::fail)?;
+        met[outcome as usize].fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    });
+    result.map_err(|e| shrunk(name, e)).map(|()| met.map(|n| n.into_inner()))
+}
+
+fn shrunk<T: Debug>(name: &str, error: TestError<T>) -> String {
+    match error {
+        TestError::Fail(why, smallest) => format!("{name} {why}\n  smallest: {smallest:?}"),
+        TestError::Abort(why) => format!("{name} gave up: {why}"),
+    }
+}
+
+/// `check` of every number below `n`, on two threads; gives the results in order.
+fn side_by_side<T: Send>(n: usize, check: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let (next, check) = (AtomicUsize::new(0), &check);
+    let worker = || std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&i| i < n));
+    let mut results: Vec<(usize, T)> = thread::scope(|scope| {
+        let workers = [(); 2].map(|()| scope.spawn(|| worker().map(|i| (i, check(i))).collect::<Vec<_>>()));
+        workers.into_iter().flat_map(|w| w.join().expect("no panic")).collect()
+    });
+    results.sort_by_key(|(i, _)| *i);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+#[test]
+fn no_call_panics_and_a_wrong_one_is_refused_with_its_line() {
+    let results = side_by_side(CALLS.len(), |i| {
+        let (name, axes, call) = CALLS[i];
+        try_calls(name, axes, call, i)
+    });
+    let failures: Vec<&str> = results.iter().filter_map(|r| r.as_ref().err().map(String::as_str)).collect();
+    assert!(failures.is_empty(), "{} of {} operators:\n{}", failures.len(), CALLS.len(), failures.join("\n"));
+    let mut total = [0; 3];
+    for (outcomes, (name, ..)) in results.into_iter().flatten().zip(CALLS) {
+        println!("{name}: {outcomes:?} refused, recorded, compiled");
+        assert!(outcomes[0] > 0 && outcomes[2] > 0, "calls of {name} are all alike: {outcomes:?}");
+        (0..3).for_each(|i| total[i] += outcomes[i]);
+    }
+    println!("refused, recorded, compiled: {total:?}");
+    assert!(total[0] >= 5_000 && total.iter().sum::<usize>() >= 10_000, "{total:?}");
+}
+
+/// The properties fail where they should, and the call that is told is the smallest.
+#[test]
+fn calls_that_break_a_property_are_found_and_shrunk() {
+    let panics: Call = |_, x, a| {
+        assert!(a.size() < 50, "planted");
+        x[0].relu()
+    };
+    let found = try_calls("planted", &[2], panics, 0).unwrap_err();
+    assert!(found.contains("planted") && found.contains("sizes: [50, 0, 0, 0, 0]"), "{found}");
+    let untyped: Call = |_, x, a| match a.number() < 0.0 {
+        true => Err(Error::Gpu("planted".into())),
+        false => x[0].relu(),
+    };
+    let found = try_calls("planted", &[2], untyped, 0).unwrap_err();
+    assert!(found.contains("refused with Gpu"), "{found}");
+    // Another line than the caller's.
+    let hides: Call = |_, x, _| Some(x[0]).map(Var::relu).expect("some");
+    let found = try_calls("planted", &[2], hides, 0).unwrap_err();
+    assert!(found.contains("does not name"), "{found}");
+}
+
+/// An operator, what its cases are drawn from (each from the first to the last), and the case.
+type Generator = (&'static str, &'static [(usize, usize)], fn(&[usize]) -> Case);
+
+/// The main operators, with every extent and attribute free.
+const GENERATORS: &[Generator] = &[
+    ("conv2d", &[(1, 2), (1, 11), (1, 11), (1, 9), (1, 4), (1, 4), (1, 9), (1, 3), (0, 3), (1, 2)], |k| {
+        let &[n, h, w, ci, kh, kw, co, stride, padding, dilation] = k else { unreachable!("ten") };
+        let within = |kernel: usize, extent: usize| kernel.min((extent + 2 * padding - 1) / dilation + 1);
+        let weight = [within(kh, h), within(kw, w), ci, co];
+        let conv = Conv2d { stride, padding, dilation };
+        Case::new(
+            "conv2d",
+            format!("{conv:?}"),
+            [Operand::normal([n, h, w, ci]), Operand::normal(weight)],
+            move |_, x| x[0].conv2d(x[1], conv),
+            move |x| reference::conv::conv2d(&x[0], &x[1], None, [stride, padding, dilation], false),
+        )
+    }),
+    ("matmul", &[(1, 40), (1, 40), (1, 40)], |k| {
+        let operands = [Operand::normal([k[0], k[1]]), Operand::normal([k[1], k[2]])];
+        let product = |x: &[Tensor]| matmul::linear(&x[0], &x[1], None, false);
+        Case::new("matmul", "", operands, |_, x| x[0].matmul(x[1]), product)
+    }),
+    ("linear", &[(1, 3), (1, 12), (1, 30), (1, 30), (0, 1)], |k| {
+        let relu = k[4] == 1;
+        let operands = [Operand::normal([k[0], k[1], k[2]]), Operand::normal([k[2], k[3]]), Operand::normal([k[3]])];
+        Case::new(
+            "linear",
+            format!("relu {relu}"),
+            operands,
+            move |_, x| x[0].linear(x[1], x[2], relu),
+            move |x| matmul::linear(&x[0], &x[1], Some(&x[2]), relu),
+        )
+    }),
+    ("max_pool2d", &[(1, 2), (1, 11), (1, 11), (1, 9), (1, 5), (1, 4), (0, 4)], |k| {
+        let &[n, h, w, c, kernel, stride, padding] = k else { unreachable!("seven") };
+        // Padding is less than the kernel, and the kernel not more than the padded image.
+        let padding = padding.min(kernel - 1);
+        let kernel = kernel.min(h.min(w) + 2 * padding);
+        let padding = padding.min(kernel - 1);
+        let kernel = kernel.min(h.min(w) + 2 * padding);
+        Case::new(
+            "max_pool2d",
+            format!("{kernel}, {stride}, {padding}"),
+            [Operand::normal([n, h, w, c])],
+            move |_, x| x[0].max_pool2d(kernel, stride, padding),
+            move |x| pool::max_pool2d(&x[0], kernel, stride, padding),
+        )
+    }),
+    ("upsample_nearest", &[(1, 2), (1, 7), (1, 7), (1, 9), (1, 4)], |k| {
+        let factor = k[4];
+        Case::new(
+            "upsample_nearest",
+            factor,
+            [Operand::normal(&k[..4])],
+            move |_, x| x[0].upsample_nearest(factor),
+            move |x| pool::upsample_nearest(&x[0], factor),
+        )
+    }),
+    ("graph_pool_max", &[(1, 3), (1, 9), (1, 9), (1, 4)], |k| {
+        let children = k[3];
+        Case::new(
+            "graph_pool_max",
+            children,
+            [Operand::normal([k[0], k[1] * children, k[2]])],
+            move |_, x| x[0].graph_pool_max(children),
+            move |x| graph::pool_max(&x[0], children),
+        )
+    }),
+    ("sum", &[(1, 9), (1, 200), (1, 9), (1, 7)], |k| {
+        let axes = axes(k[3]);
+        let again = axes.clone();
+        Case::new(
+            "sum",
+            format!("{axes:?}"),
+            [Operand::normal(&k[..3])],
+            move |_, x| x[0].sum(&axes),
+            move |x| reduce::sum(&x[0], &again, 1.0),
+        )
+    }),
+    ("max_over", &[(1, 9), (1, 200), (1, 9), (1, 7)], |k| {
+        let axes = axes(k[3]);
+        let again = axes.clone();
+        Case::new(
+            "max_over",
+            format!("{axes:?}"),
+            [Operand::normal(&k[..3])],
+            move |_, x| x[0].max_over(&axes),
+            move |x| reduce::extreme(&x[0], &again, |a, b| a > b),
+        )
+    }),
+    ("norm", &[(1, 9), (1, 200), (1, 9), (1, 7)], |k| {
+        let axes = axes(k[3]);
+        let again = axes.clone();
+        Case::new(
+            "norm",
+            format!("{axes:?}"),
+            [Operand::filled(&k[..3], Fill::NonZero)],
+            move |_, x| x[0].norm(&axes),
+            move |x| reduce::norm(&x[0], &again),
+        )
+    }),
+    ("arg_max", &[(1, 5), (1, 300), (1, 5), (0, 2)], |k| {
+        let axis = k[3];
+        Case::new(
+            "arg_max",
+            axis,
+            [Operand::filled(&k[..3], Fill::Whole(9))],
+            move |_, x| x[0].arg_max(axis),
+            move |x| reduce::arg_extreme(&x[0], axis, |a, b| a > b),
+        )
+        .forward_only()
+    }),
+    ("softmax", &[(1, 5), (1, 40), (1, 5), (0, 2)], |k| {
+        let axis = k[3];
+        Case::new(
+            "softmax",
+            axis,
+            [Operand::filled(&k[..3], Fill::Uniform(-6.0, 6.0))],
+            move |_, x| x[0].softmax(axis),
+            move |x| reduce::softmax(&x[0], axis),
+        )
+    }),
+    ("mul", &[(1, 5), (1, 5), (1, 5), (1, 9), (0, 15), (0, 15)], |k| {
+        let operands = [Operand::normal(ones(&k[..4], k[4])), Operand::normal(ones(&k[..4], k[5]))];
+        let product = |x: &[Tensor]| pointwise::binary(&x[0], &x[1], |a, b| a * b);
+        Case::new("mul", "", operands, |_, x| x[0].mul(x[1]), product)
+    }),
+    ("broadcast", &[(1, 5), (1, 5), (1, 5), (1, 9), (0, 15)], |k| {
+        let (dims, again) = (k[..4].to_vec(), k[..4].to_vec());
+        Case::new(
+            "broadcast",
+            format!("{dims:?}"),
+            [Operand::normal(ones(&dims, k[4]))],
+            move |_, x| x[0].broadcast(dims.as_slice()),
+            move |x| layout::broadcast(&x[0], &again),
+        )
+    }),
+    ("concat", &[(1, 5), (1, 9), (1, 9), (0, 2), (1, 9), (1, 9)], |k| {
+        let axis = k[3];
+        let part = |extent: usize| {
+            let mut dims = k[..3].to_vec();
+            dims[axis] = extent;
+            Operand::normal(dims)
+        };
+        let operands = [part(k[axis]), part(k[4]), part(k[5])];
+        Case::new("concat", axis, operands, move |r, x| r.concat(x, axis), move |x| layout::concat(x, axis))
+    }),
+    ("slice", &[(1, 9), (1, 9), (1, 9), (0, 2), (0, 8), (1, 9)], |k| {
+        let axis = k[3];
+        let first = k[4].min(k[axis] - 1);
+        let len = k[5].min(k[axis] - first);
+        Case::new(
+            "slice",
+            format!("axis {axis}, {len} from {first}"),
+            [Operand::normal(&k[..3])],
+            move |_, x| x[0].slice(axis, first, len),
+            move |x| layout::slice(&x[0], axis, first, len),
+        )
+    }),
+    ("permute", &[(1, 5), (1, 6), (1, 7), (1, 9), (0, 23)], |k| {
+        let mut rest = vec![0, 1, 2, 3];
+        let order: Vec<usize> = [6, 2, 1, 1].iter().map(|&by| rest.remove(k[4] / by % rest.len())).collect();
+        let again = order.clone();
+        Case::new(
+            "permute",
+            format!("{order:?}"),
+            [Operand::normal(&k[..4])],
+            move |_, x| x[0].permute(&order),
+            move |x| layout::permute(&x[0], &again),
+        )
+    }),
+    ("gather_rows", &[(1, 3), (1, 9), (1, 9), (1, 12), (0, 99)], |k| {
+        let mut rng = Rng::new(3, k[4] as u64);
+        let indices: Vec<u32> = (0..k[3]).map(|_| rng.below(k[1]) as u32).collect();
+        let again = indices.clone();
+        Case::new(
+            "gather_rows",
+            format!("{indices:?}"),
+            [Operand::normal(&k[..3])],
+            move |_, x| x[0].gather_rows(&indices),
+            move |x| graph::gather_rows(&x[0], &again),
+        )
+    }),
+    ("spmm", &[(1, 3), (1, 12), (1, 12), (1, 17), (1, 40), (0, 99)], |k| {
+        let &[n, rows, nodes, c, entries, seed] = k else { unreachable!("six") };
+        let mut rng = Rng::new(4, seed as u64);
+        let triplets: Vec<(usize, usize, f32)> =
+            (0..entries).map(|_| (rng.below(rows), rng.below(nodes), rng.range(-1.0, 1.0))).collect();
+        let csr = Csr::from_triplets(rows, nodes, &triplets).expect("inside");
+        let entry = |row: usize| csr.row(row).map(move |(column, v)| (row, column, f64::from(v)));
+        let entries: Vec<_> = (0..rows).flat_map(entry).collect();
+        let matrix = SpmmMatrix::new(csr).expect("consistent");
+        Case::new(
+            "spmm",
+            format!("{rows} × {nodes}, {} entries, seed {seed}", entries.len()),
+            [Operand::normal([n, nodes, c])],
+            move |_, x| x[0].spmm(&matrix),
+            move |x| graph::spmm(&entries, rows, &x[0], 1.0, None, 0.0),
+        )
+    }),
+    ("batch_norm_infer", &[(1, 3), (1, 40), (1, 9)], |k| {
+        let pair = Operand::filled([2, k[2]], Fill::Uniform(0.5, 2.0));
+        Case::new(
+            "batch_norm_infer",
+            "",
+            [Operand::normal(k), pair],
+            |r, x| {
+                let channels = x[0].shape().channels();
+                let statistics = [vec![0.25; channels], vec![1.5; channels]].concat();
+                x[0].batch_norm_infer(x[1], r.constant([2, channels], &statistics)?, 1e-5, false)
+            },
+            |x| {
+                let channels = x[1].dims[1];
+                let data = [vec![0.25; channels], vec![1.5; channels]].concat();
+                let statistics = Tensor { dims: vec![2, channels], data };
+                norm::batch_norm(&x[0], &x[1], &statistics, f64::from(1e-5f32), false)
+            },
+        )
+    }),
+];
+
+/// Cases of each generator.
+const CASES: u32 = 16;
+
+/// The axes whose bits are set.
+fn axes(bits: usize) -> Vec<usize> {
+    (0..3).filter(|axis| bits >> axis & 1 == 1).collect()
+}
+
+/// `dims` with ones where bits are set.
+fn ones(dims: &[usize], bits: usize) -> Vec<usize> {
+    dims.iter().enumerate().map(|(axis, &n)| if bits >> axis & 1 == 1 { 1 } else { n }).collect()
+}
+
+/// Checks cases from a generator; of one that fails, the smallest that does is told.
+fn try_cases((name, knobs, case): Generator, stream: usize) -> Result<(), String> {
+    let knobs: Vec<_> = knobs.iter().map(|&(low, high)| low..=high).collect();
+    let checked = |k: Vec<usize>| harness::check(&case(&k)).map_err(|e| TestCaseError::fail(e.to_string()));
+    runner(CASES, 1000 + stream, 200).run(&knobs, checked).map_err(|e| shrunk(name, e))
+}
+
+#[test]
+fn any_shape_agrees_with_the_reference() {
+    let results = side_by_side(GENERATORS.len(), |i| try_cases(GENERATORS[i], i));
+    let failures: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+    assert!(failures.is_empty(), "{} of {} operators:\n{}", failures.len(), GENERATORS.len(), failures.join("\n"));
+}
+
+#[test]
+fn a_shape_that_fails_is_shrunk_to_the_smallest() {
+    let planted: Generator = ("planted", &[(1, 40), (1, 9)], |k| {
+        let factor = if k[0] >= 5 { 2.5 } else { 2.0 };
+        let twice = |x: &[Tensor]| x[0].map(|v| 2.0 * v);
+        Case::new("affine", "planted", [Operand::normal(k)], move |_, x| x[0].scale(factor), twice)
+    });
+    let told = try_cases(planted, 0).unwrap_err();
+    assert!(told.contains("fails Forward") && told.contains("smallest: [5, 1]"), "{told}");
+}
