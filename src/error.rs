@@ -107,6 +107,16 @@ pub enum Error {
         /// The caller's line.
         site: Site,
     },
+    /// A kernel uses an optional feature that the adapter lacks.
+    #[error("{kernel} needs {feature}, which the adapter does not have, at {site}")]
+    Feature {
+        /// The kernel.
+        kernel: String,
+        /// The feature.
+        feature: &'static str,
+        /// The caller's line.
+        site: Site,
+    },
     /// A shader does not parse, validate, or match what its operator binds.
     #[error("shader {shader}: {message}")]
     Shader {

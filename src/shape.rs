@@ -2,11 +2,13 @@
 
 use std::fmt;
 
-/// The element type of a tensor. Every element is four bytes wide.
+/// The element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DType {
     /// IEEE 754 single precision.
     F32,
+    /// IEEE 754 half precision: for storage; kernels compute in f32. Needs an adapter that has it.
+    F16,
     /// Unsigned 32-bit integer: indices and keys; never differentiated.
     U32,
 }
@@ -14,7 +16,15 @@ pub enum DType {
 impl DType {
     /// Bytes an element takes.
     pub const fn bytes(self) -> usize {
-        4
+        match self {
+            DType::F32 | DType::U32 => 4,
+            DType::F16 => 2,
+        }
+    }
+
+    /// Whether it holds real numbers, so that gradients exist.
+    pub const fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F16)
     }
 }
 
@@ -22,6 +32,7 @@ impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             DType::F32 => "f32",
+            DType::F16 => "f16",
             DType::U32 => "u32",
         })
     }
@@ -151,14 +162,20 @@ impl TensorType {
         TensorType { shape: shape.into(), dtype: DType::F32 }
     }
 
+    /// An f16 tensor.
+    pub fn f16(shape: impl Into<Shape>) -> Self {
+        TensorType { shape: shape.into(), dtype: DType::F16 }
+    }
+
     /// A u32 tensor.
     pub fn u32(shape: impl Into<Shape>) -> Self {
         TensorType { shape: shape.into(), dtype: DType::U32 }
     }
 
-    /// Bytes the tensor takes (`u64::MAX` if they are more).
+    /// Bytes the tensor takes, in whole words (`u64::MAX` if they are more).
     pub fn bytes(&self) -> u64 {
-        (self.shape.numel() as u64).saturating_mul(self.dtype.bytes() as u64)
+        let bytes = (self.shape.numel() as u64).saturating_mul(self.dtype.bytes() as u64);
+        bytes.checked_next_multiple_of(4).unwrap_or(u64::MAX)
     }
 }
 

@@ -1,5 +1,6 @@
 //! How far each operator may be from exact arithmetic, and why.
 
+use knuckle::DType;
 use knuckle::testing::Tolerance;
 
 /// What an operator is allowed.
@@ -7,6 +8,8 @@ use knuckle::testing::Tolerance;
 pub struct Budget {
     /// The operator.
     pub op: &'static str,
+    /// How its operands and its result are stored.
+    pub dtype: DType,
     /// Of the result.
     pub forward: Tolerance,
     /// Of a gradient contracted with a direction, relative to the sum of the products' magnitudes, in units of
@@ -17,7 +20,15 @@ pub struct Budget {
 }
 
 const fn row(op: &'static str, of_value: f64, of_largest: f64, gradient: f64, why: &'static str) -> Budget {
-    Budget { op, forward: Tolerance { of_value, of_largest, absolute: 0.0 }, gradient, why }
+    Budget { op, dtype: DType::F32, forward: Tolerance { of_value, of_largest, absolute: 0.0 }, gradient, why }
+}
+
+/// A rounding to f16, in units of f32's: its mantissa is 13 bits shorter.
+const HALF: f64 = 8192.0;
+
+/// A row for operands and result stored as f16; errors in roundings of f16.
+const fn half(op: &'static str, of_value: f64, of_largest: f64, gradient: f64, why: &'static str) -> Budget {
+    Budget { dtype: DType::F16, ..row(op, HALF * of_value, HALF * of_largest, HALF * gradient, why) }
 }
 
 /// The table.
@@ -70,6 +81,7 @@ pub const BUDGETS: &[Budget] = &[
     row("softmax", 64.0, 4.0, 128.0, "exp is only good to 3 + 2|x| units in the last place, |x| to 12"),
     row("log_softmax", 8.0, 8.0, 64.0, "a difference of numbers up to 12 and a logarithm"),
     row("permute", 0.0, 0.0, 1.0, "copies"),
+    half("cast", 0.0, 0.0, 1.0, "widening is exact; the gradient is rounded on its way back"),
     row("concat", 0.0, 0.0, 1.0, "copies"),
     row("slice", 0.0, 0.0, 1.0, "copies"),
     row("max_pool2d", 0.0, 0.0, 8.0, "a choice is exact; the gradient adds up to k² windows"),
@@ -99,7 +111,7 @@ pub const BUDGETS: &[Budget] = &[
     row("gaussian_heatmaps", 2048.0, 4.0, 0.0, "the exponent reaches -60: its own rounding, times 60"),
 ];
 
-/// The row of an operator.
-pub fn of(op: &str) -> Option<Budget> {
-    BUDGETS.iter().copied().find(|b| b.op == op)
+/// The row of an operator whose operands are stored as `dtype`.
+pub fn of(op: &str, dtype: DType) -> Option<Budget> {
+    BUDGETS.iter().copied().find(|b| (b.op, b.dtype) == (op, dtype))
 }

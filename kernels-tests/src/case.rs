@@ -1,7 +1,7 @@
 //! A case: an operator with its operands and attributes, how to record it, and what it should give.
 
 use knuckle::rng::Rng;
-use knuckle::{Mode, Recorder, Result, Var};
+use knuckle::{DType, Mode, Recorder, Result, Var};
 
 use crate::reference::Tensor;
 
@@ -79,6 +79,8 @@ pub struct Case {
     pub differentiable: bool,
     /// Whether layers train or infer.
     pub mode: Mode,
+    /// How operands and result are stored.
+    pub dtype: DType,
 }
 
 impl Case {
@@ -98,6 +100,7 @@ impl Case {
             reference: Box::new(reference),
             differentiable: true,
             mode: Mode::Infer,
+            dtype: DType::F32,
         }
     }
 
@@ -111,9 +114,15 @@ impl Case {
         Case { mode: Mode::Train, ..self }
     }
 
+    /// The case with operands and result stored as f16.
+    pub fn half(self) -> Case {
+        Case { dtype: DType::F16, ..self }
+    }
+
     /// The operator, its attributes and the operands' shapes.
     pub fn name(&self) -> String {
         let shapes: Vec<String> = self.operands.iter().map(|o| format!("{:?}", o.dims)).collect();
-        format!("{}({}) {}", self.op, self.attributes, shapes.join(" "))
+        let stored = if self.dtype == DType::F16 { "f16 " } else { "" };
+        format!("{}({}) {stored}{}", self.op, self.attributes, shapes.join(" "))
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Instant;
 
+use half::f16;
 use knuckle::exec::{AdapterClass, CompileOptions, Plan, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::graph::TensorData;
@@ -104,7 +105,11 @@ pub struct Outcome {
 /// With all failures, if there are any, or if there are no cases.
 pub fn prove(cases: &[Case]) {
     assert!(!cases.is_empty(), "a family has cases");
-    let outcomes = PROVER.check_all(cases, |_| ());
+    let (cases, skipped): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| PROVER.lacks(case).is_none());
+    if let Some(case) = skipped.first() {
+        eprintln!("{} cases skipped: the adapter lacks {}", skipped.len(), PROVER.lacks(case).unwrap_or_default());
+    }
+    let outcomes = PROVER.check_all(&cases, |_| ());
     let failures: Vec<String> = outcomes.into_iter().filter_map(|o| Some(o.result.err()?.to_string())).collect();
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
 }
@@ -126,13 +131,18 @@ impl Prover {
         &self.trusted
     }
 
+    /// What the adapter lacks to run a case at all.
+    pub fn lacks(&self, case: &Case) -> Option<&'static str> {
+        (case.dtype == DType::F16 && !self.trusted.target().f16).then_some("f16 in shaders")
+    }
+
     /// Checks every case; `report` hears of each as it is done. The outcomes are in the order of the cases.
-    pub fn check_all(&self, cases: &[Case], report: impl Fn(&Outcome) + Sync) -> Vec<Outcome> {
+    pub fn check_all(&self, cases: &[&Case], report: impl Fn(&Outcome) + Sync) -> Vec<Outcome> {
         let next = AtomicUsize::new(0);
         let worker = || {
             let mine = std::iter::from_fn(|| {
                 let index = next.fetch_add(1, Ordering::Relaxed);
-                cases.get(index).map(|case| (index, case))
+                cases.get(index).map(|case| (index, *case))
             });
             let outcome = |(index, case)| {
                 let start = Instant::now();
@@ -155,8 +165,8 @@ impl Prover {
     /// Checks a case at every stage.
     pub fn check(&self, case: &Case) -> Result<Measured, Failure> {
         let fail = |stage| move |message| Failure { case: case.name(), stage, message };
-        let Some(budget) = budget::of(case.op) else {
-            return Err(fail(Stage::Run)(format!("{} has no row in the budget table", case.op)));
+        let Some(budget) = budget::of(case.op, case.dtype) else {
+            return Err(fail(Stage::Run)(format!("{} has no row for {} in the budget table", case.op, case.dtype)));
         };
         let trial = Trial::new(case);
         let run = |gpu: &Gpu, target: &Target, poison| {
@@ -222,7 +232,11 @@ impl<'c> Trial<'c> {
     fn new(case: &'c Case) -> Self {
         // Each case its own numbers, whatever its place in the table.
         let seed = case.name().bytes().fold(17u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-        let operands: Vec<_> = case.operands.iter().enumerate().map(|(i, o)| o.values(seed, i as u64)).collect();
+        let mut operands: Vec<_> = case.operands.iter().enumerate().map(|(i, o)| o.values(seed, i as u64)).collect();
+        if case.dtype == DType::F16 {
+            let rounded = |v: &mut f32| *v = f16::from_f32(*v).to_f32();
+            operands.iter_mut().flatten().for_each(rounded);
+        }
         let mut trial = Trial { case, operands, weights: Vec::new(), expected: Tensor { dims: vec![], data: vec![] } };
         trial.expected = (case.reference)(&trial.tensors(|_, _| 0.0));
         let mut rng = Rng::new(seed, u64::MAX);
@@ -251,7 +265,15 @@ impl<'c> Trial<'c> {
             }
         });
         let operands: Vec<Var<'_>> = operands.collect();
-        let y = (self.case.build)(&r, &operands)?;
+        // The operator's operands and result are of the case's type, the outer ones f32.
+        let half = self.case.dtype == DType::F16;
+        let y = match half {
+            true => {
+                let halves = operands.iter().map(|x| x.cast(DType::F16)).collect::<Result<Vec<_>, _>>()?;
+                (self.case.build)(&r, &halves)?.cast(DType::F32)?
+            }
+            false => (self.case.build)(&r, &operands)?,
+        };
         if y.shape().dims() != self.expected.dims {
             return Err(Error::invalid("shape of the result", format!("{:?}", self.expected.dims), y.shape()));
         }
@@ -291,7 +313,7 @@ impl<'c> Trial<'c> {
         let used: Vec<_> = inputs.iter().filter(|(name, _)| used(name)).collect();
         let results = executable.run(used.into_iter().map(|(name, values)| (name.as_str(), *values)))?;
         let values = (0..results.len()).map(|i| match results.ty(i).dtype {
-            DType::F32 => results.f32(i).to_vec(),
+            DType::F32 | DType::F16 => results.f32(i).to_vec(),
             DType::U32 => results.u32(i).iter().map(|&v| v as f32).collect(),
         });
         Ok((values.collect(), executable))

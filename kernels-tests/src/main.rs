@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use kernels_tests::harness::Prover;
-use kernels_tests::report::Report;
+use kernels_tests::report::{Report, Skipped};
 use kernels_tests::{Case, cases};
 use knuckle::Result;
 use knuckle::gpu::{self, GpuOptions};
@@ -67,6 +67,11 @@ fn run(options: &Options) -> Result<ExitCode> {
         ..GpuOptions::default()
     };
     let prover = Prover::open(&gpu_options)?;
+    let (chosen, left_out): (Vec<&Case>, Vec<&Case>) = chosen.iter().partition(|case| prover.lacks(case).is_none());
+    let skipped = left_out.into_iter().filter_map(|case| {
+        let reason = format!("the adapter lacks {}", prover.lacks(case)?);
+        Some(Skipped { op: case.op.into(), case: case.name(), reason })
+    });
     eprintln!("{} cases on {}", chosen.len(), prover.gpu().adapter());
     let bar = ProgressBar::new(chosen.len() as u64);
     let style = "{bar:30} {pos}/{len} {elapsed_precise} left {eta} {msg}";
@@ -80,7 +85,7 @@ fn run(options: &Options) -> Result<ExitCode> {
         }
     });
     bar.finish_and_clear();
-    let report = Report::new(prover.gpu().adapter(), &chosen, &outcomes, Vec::new());
+    let report = Report::new(prover.gpu().adapter(), &chosen, &outcomes, skipped.collect());
     print!("{report}");
     if let Some(path) = &options.json {
         report.write_json(path).map_err(|e| knuckle::Error::file(path, e))?;

@@ -37,7 +37,7 @@ pub struct CaseReport {
     /// Attributes and shapes.
     pub case: String,
     /// The element type.
-    pub dtype: &'static str,
+    pub dtype: String,
     /// Whether it passed every stage.
     pub pass: bool,
     /// The worst error of an element of the result; none where the case failed before it was measured.
@@ -68,16 +68,16 @@ pub struct Skipped {
 
 impl Report {
     /// Of `cases` with their `outcomes`.
-    pub fn new(adapter: &AdapterReport, cases: &[Case], outcomes: &[Outcome], skipped: Vec<Skipped>) -> Self {
+    pub fn new(adapter: &AdapterReport, cases: &[&Case], outcomes: &[Outcome], skipped: Vec<Skipped>) -> Self {
         let case = |outcome: &Outcome| {
-            let case = &cases[outcome.index];
-            let budget = budget::of(case.op);
+            let case = cases[outcome.index];
+            let budget = budget::of(case.op, case.dtype);
             let (forward, gradient) = budget.map_or((0.0, 0.0), |b| (b.forward.total(), b.gradient));
             let measured = outcome.result.as_ref().ok();
             CaseReport {
                 op: case.op.into(),
                 case: case.name(),
-                dtype: "f32",
+                dtype: case.dtype.to_string(),
                 pass: measured.is_some(),
                 max_err: measured.map(|m| m.forward * forward),
                 budget: forward,
@@ -152,33 +152,35 @@ struct Row {
     forward: Option<f64>,
     gradient: Option<f64>,
     ms: f64,
+    /// Forward, and of the gradient.
+    budgets: (f64, f64),
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut rows: BTreeMap<&str, Row> = BTreeMap::new();
+        let mut rows: BTreeMap<(&str, &str), Row> = BTreeMap::new();
         let larger = |a: Option<f64>, b: Option<f64>| a.into_iter().chain(b).reduce(f64::max);
         for case in &self.cases {
-            let row = rows.entry(&case.op).or_default();
+            let row = rows.entry((&case.op, &case.dtype)).or_default();
+            row.budgets = (case.budget, case.grad_budget);
             row.cases += 1;
             row.failed += usize::from(!case.pass);
             row.forward = larger(row.forward, case.max_err);
             row.gradient = larger(row.gradient, case.grad_err);
             row.ms += case.ms;
         }
-        let width = rows.keys().map(|op| op.len()).max().unwrap_or(0).max(8);
+        let width = rows.keys().map(|(op, _)| op.len()).max().unwrap_or(0).max(8);
         let heads = ["cases", "error", "of budget", "gradient", "of budget", "seconds"];
         writeln!(
             f,
-            "{:<width$} {:>6} {:>10} {:>10} {:>10} {:>10} {:>8}",
+            "{:<width$}     {:>6} {:>10} {:>10} {:>10} {:>10} {:>8}",
             "operator", heads[0], heads[1], heads[2], heads[3], heads[4], heads[5]
         )?;
         let number = |value: Option<f64>| value.map_or("-".into(), |v| format!("{v:.1}"));
-        for (op, row) in &rows {
-            let budget = budget::of(op);
-            let forward = number(budget.map(|b| b.forward.total()));
-            let gradient = number(budget.filter(|_| row.gradient.is_some()).map(|b| b.gradient));
-            write!(f, "{op:<width$} {:>6} {:>10} {forward:>10} ", row.cases, number(row.forward))?;
+        for ((op, dtype), row) in &rows {
+            let forward = number(Some(row.budgets.0));
+            let gradient = number(row.gradient.map(|_| row.budgets.1));
+            write!(f, "{op:<width$} {dtype} {:>6} {:>10} {forward:>10} ", row.cases, number(row.forward))?;
             write!(f, "{:>10} {gradient:>10} {:>8.1}", number(row.gradient), row.ms / 1e3)?;
             writeln!(f, "{}", if row.failed > 0 { format!("  {} FAILED", row.failed) } else { String::new() })?;
         }

@@ -29,10 +29,10 @@ pub struct Variant {
 /// A program by name.
 pub type Named = (String, Result<Program>);
 
-/// What programs are lowered for: both classes of kernels with the least that adapters have, and those for software reading
+/// What programs are lowered for: both classes of kernels with the least that adapters have and f16, and those for software reading
 /// arrays as images.
 pub fn targets() -> [Target; 3] {
-    let least = Target::webgpu_defaults;
+    let least = || Target { f16: true, ..Target::webgpu_defaults() };
     [
         Target { class: AdapterClass::Hardware, ..least() },
         Target { class: AdapterClass::Software, ..least() },

@@ -11,9 +11,13 @@ use knuckle::ops::{Conv2d, SpmmMatrix};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Var};
 
-/// The least that a program may count on, with either class of kernels.
+/// The least that a program may count on, but for f16, with either class of kernels.
 fn least() -> [Target; 2] {
-    [AdapterClass::Hardware, AdapterClass::Software].map(|class| Target { class, ..Target::webgpu_defaults() })
+    [AdapterClass::Hardware, AdapterClass::Software].map(|class| Target {
+        class,
+        f16: true,
+        ..Target::webgpu_defaults()
+    })
 }
 
 fn lower(r: &Recorder, outputs: &[Var<'_>], effects: bool) -> Result<Program> {
@@ -60,8 +64,8 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
 
 #[test]
 fn every_operator_has_a_budget_with_a_reason_and_every_budget_a_case() {
-    let used: BTreeSet<&str> = cases::all().iter().map(|c| c.op).collect();
-    let rows: BTreeSet<&str> = budget::BUDGETS.iter().map(|b| b.op).collect();
+    let used: BTreeSet<_> = cases::all().iter().map(|c| (c.op, c.dtype.to_string())).collect();
+    let rows: BTreeSet<_> = budget::BUDGETS.iter().map(|b| (b.op, b.dtype.to_string())).collect();
     assert_eq!(used, rows);
     assert_eq!(rows.len(), budget::BUDGETS.len(), "a row stands twice");
     for row in budget::BUDGETS {

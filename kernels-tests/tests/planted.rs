@@ -189,5 +189,5 @@ fn run_rejects_bad_wgsl_wrong_shapes_and_operators_without_a_budget() {
     assert!(check(&case).unwrap_err().message.contains("expected [3], got [4]"));
     let case = Case::new("unheard of", "", [Operand::normal([4])], |_, x| x[0].scale(2.0), |x| x[0].clone());
     assert!(check(&case).unwrap_err().message.contains("budget"));
-    assert!(budget::of("unheard of").is_none());
+    assert!(budget::of("unheard of", knuckle::DType::F32).is_none());
 }

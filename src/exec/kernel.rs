@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use super::texel::Texel;
 use super::texels::through_images;
 use crate::error::{Error, Result};
+use crate::shape::DType;
 
 /// WGSL text under `shaders/`: the files that are joined, in order. Make one with [`shader!`](crate::shader).
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,14 @@ pub enum Define {
     Bool(bool),
     /// `u32`, if it fits: lowering refuses what does not.
     Count(usize),
+    /// A type: the prelude has an alias instead of a constant.
+    Type(DType),
+}
+
+impl From<DType> for Define {
+    fn from(dtype: DType) -> Self {
+        Define::Type(dtype)
+    }
 }
 
 impl Define {
@@ -88,6 +97,7 @@ impl fmt::Display for Define {
             Define::F32(v) => write!(f, "f32 = {v:?}f"),
             Define::Bool(v) => write!(f, "bool = {v}"),
             Define::Count(v) => write!(f, "u32 = {v}u"),
+            Define::Type(dtype) => write!(f, "{dtype}"),
         }
     }
 }
@@ -174,8 +184,14 @@ impl Kernel {
         type Cache = Mutex<HashMap<(&'static str, String, usize), Arc<Kernel>>>;
         static CACHE: LazyLock<Cache> = LazyLock::new(Default::default);
         let mut prelude = String::new();
+        if defines.iter().any(|(_, value)| *value == Define::Type(DType::F16)) {
+            prelude += "enable f16;\n";
+        }
         for (name, value) in defines {
-            prelude += &format!("const {name}: {value};\n");
+            prelude += &match value {
+                Define::Type(dtype) => format!("alias {name} = {dtype};\n"),
+                value => format!("const {name}: {value};\n"),
+            };
         }
         for part in parts {
             prelude += &format!("// {}\n", part.name);
@@ -209,7 +225,8 @@ fn source(prelude: &str, parts: &[Shader], shader: &Shader) -> String {
 
 fn parse(source: &str) -> Result<naga::Module, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), naga::valid::Capabilities::default())
+    let capabilities = naga::valid::Capabilities::default() | naga::valid::Capabilities::SHADER_FLOAT16;
+    naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| e.emit_to_string(source))?;
     Ok(module)

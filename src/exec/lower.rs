@@ -415,6 +415,11 @@ impl Dispatch<'_> {
                 .counted()
                 .or_else(|n| self.limit("in a number of 32 bits", n as u64, u32::MAX.into()).map(|()| *value))?;
         }
+        let halves = self.defines.iter().any(|(_, value)| *value == Define::Type(DType::F16));
+        if halves && !self.build.target().f16 {
+            let kernel = self.shader.name.to_string();
+            return Err(Error::Feature { kernel, feature: "f16 in shaders", site: self.site });
+        }
         let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
         let images = if largest > LARGEST_IMAGE_BYTES { 0 } else { self.build.target().images };
         Kernel::new(self.shader, &self.defines, &self.parts, images as usize)

@@ -26,6 +26,8 @@ pub struct Target {
     pub max_invocations: u32,
     /// Alignment of uniform ranges, bytes.
     pub uniform_alignment: u32,
+    /// Whether shaders may use f16.
+    pub f16: bool,
     /// How many of a kernel's read-only arrays are read as images: 0 but on an adapter that can do it without a copy and
     /// is faster then. See [`Texel`](super::Texel).
     pub images: u32,
@@ -42,6 +44,7 @@ impl Target {
             max_workgroup_bytes: 16 << 10,
             max_invocations: 256,
             uniform_alignment: 256,
+            f16: false,
             images: 0,
         }
     }

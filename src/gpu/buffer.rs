@@ -1,8 +1,11 @@
 //! Device buffers that count themselves, and host data on its way to them.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+
+use half::f16;
 
 use super::aliased::{self, Memory};
 use crate::error::{Error, Result};
@@ -80,6 +83,8 @@ pub enum Data<'a> {
     F32(&'a [f32]),
     /// u32 elements.
     U32(&'a [u32]),
+    /// f16 elements.
+    F16(&'a [f16]),
 }
 
 impl Data<'_> {
@@ -88,6 +93,7 @@ impl Data<'_> {
         match self {
             Data::F32(_) => DType::F32,
             Data::U32(_) => DType::U32,
+            Data::F16(_) => DType::F16,
         }
     }
 
@@ -96,6 +102,7 @@ impl Data<'_> {
         match self {
             Data::F32(v) => v.len(),
             Data::U32(v) => v.len(),
+            Data::F16(v) => v.len(),
         }
     }
 
@@ -104,10 +111,13 @@ impl Data<'_> {
         self.len() == 0
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    /// Whole words.
+    pub(super) fn bytes(&self) -> Cow<'_, [u8]> {
         match self {
-            Data::F32(v) => bytemuck::cast_slice(v),
-            Data::U32(v) => bytemuck::cast_slice(v),
+            Data::F32(v) => bytemuck::cast_slice(v).into(),
+            Data::U32(v) => bytemuck::cast_slice(v).into(),
+            Data::F16(v) if v.len().is_multiple_of(2) => bytemuck::cast_slice(v).into(),
+            Data::F16(v) => [bytemuck::cast_slice(v), &[0; 2]].concat().into(),
         }
     }
 }
@@ -127,6 +137,12 @@ impl<'a> From<&'a Vec<f32>> for Data<'a> {
 impl<'a, const N: usize> From<&'a [f32; N]> for Data<'a> {
     fn from(v: &'a [f32; N]) -> Self {
         Data::F32(v)
+    }
+}
+
+impl<'a> From<&'a [f16]> for Data<'a> {
+    fn from(v: &'a [f16]) -> Self {
+        Data::F16(v)
     }
 }
 

@@ -226,6 +226,7 @@ impl Gpu {
             max_workgroup_bytes: limits.max_compute_workgroup_storage_size,
             max_invocations: limits.max_compute_invocations_per_workgroup,
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
+            f16: device.features().contains(wgpu::Features::SHADER_F16),
             images: if software && aliased::supported(&device) {
                 limits.max_storage_textures_per_shader_stage
             } else {

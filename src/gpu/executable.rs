@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use half::f16;
+
 use super::buffer::{Buffer, Data};
 use super::device::Gpu;
 use super::pipeline::Pipeline;
@@ -57,7 +59,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Output `i`, in the order they were asked for, as f32.
+    /// Output `i`, in the order they were asked for, as f32 (f16 is widened).
     pub fn f32(&self, i: usize) -> &[f32] {
         bytemuck::cast_slice(&self.tensors[i].1)
     }
@@ -220,7 +222,7 @@ impl Executable {
                     got: format!("{} of {}", data.len(), data.dtype()),
                 });
             }
-            self.gpu.shared.queue.write_buffer(&self.buffers.inputs[index].raw, 0, data.bytes());
+            self.gpu.shared.queue.write_buffer(&self.buffers.inputs[index].raw, 0, &data.bytes());
         }
         Ok(())
     }
@@ -310,7 +312,7 @@ impl Executable {
         }
         let pieces = self.gpu.map(&self.staging.raw, self.output_bytes.iter().copied()).await?;
         let tensors = self.program.outputs.iter().zip(pieces);
-        let tensors = tensors.map(|(p, bytes)| (p.ty.clone(), bytemuck::pod_collect_to_vec(&bytes))).collect();
+        let tensors = tensors.map(|(p, bytes)| (p.ty.clone(), words(&p.ty, &bytes))).collect();
         Ok(Outputs { tensors })
     }
 
@@ -380,7 +382,7 @@ impl Executable {
         let Some(info) = self.program.node(node) else { return Ok(None) };
         let buffer = &self.buffers.get(&self.program, info.buffer).raw;
         let bytes = pollster::block_on(self.gpu.read(&[(buffer, info.ty.bytes())]))?;
-        Ok(bytes.into_iter().next().map(|b| bytemuck::pod_collect_to_vec(&b)))
+        Ok(bytes.into_iter().next().map(|b| bytemuck::cast_vec(words(&info.ty, &b))))
     }
 
     /// After a run of a program from [`Gpu::compile_debug`]: the first NaN or infinity, in order of computation.
@@ -389,14 +391,14 @@ impl Executable {
         let ports = self.program.inputs.iter().map(|p| (&p.name, &p.ty, p.buffer));
         let states = self.program.states.iter().enumerate();
         let states = states.map(|(i, s)| (&s.name, &s.ty, BufferRef::State(i as u32)));
-        for (name, ty, buffer) in ports.chain(states).filter(|(_, ty, _)| ty.dtype == DType::F32) {
+        for (name, ty, buffer) in ports.chain(states).filter(|(_, ty, _)| ty.dtype.is_float()) {
             let source = &self.buffers.get(&self.program, buffer).raw;
             let bytes = pollster::block_on(self.gpu.read(&[(source, ty.bytes())]))?;
-            if let Some(i) = bad(&bytemuck::pod_collect_to_vec(&bytes[0])) {
+            if let Some(i) = bad(bytemuck::cast_slice(&words(ty, &bytes[0]))) {
                 return Ok(Some(NonFinite { node: None, what: format!("{name} {ty}, element {i}") }));
             }
         }
-        for info in self.program.nodes.iter().filter(|n| n.ty.dtype == DType::F32) {
+        for info in self.program.nodes.iter().filter(|n| n.ty.dtype.is_float()) {
             let values = self.value(info.id)?.unwrap_or_default();
             if let Some(i) = bad(&values) {
                 let direction = if info.gradient { "gradient of " } else { "" };
@@ -405,6 +407,17 @@ impl Executable {
             }
         }
         Ok(None)
+    }
+}
+
+/// A tensor's words; halves are widened to f32.
+fn words(ty: &TensorType, bytes: &[u8]) -> Vec<u32> {
+    match ty.dtype {
+        DType::F32 | DType::U32 => bytemuck::pod_collect_to_vec(bytes),
+        DType::F16 => {
+            let halves = bytes.chunks_exact(2).map(|b| f16::from_ne_bytes([b[0], b[1]]).to_f32().to_bits());
+            halves.take(ty.shape.numel()).collect()
+        }
     }
 }
 

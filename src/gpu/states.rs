@@ -103,11 +103,7 @@ impl States {
         let bytes = pollster::block_on(self.gpu.read(&sources))?;
         let tensors = found.iter().zip(bytes).map(|((ty, _), bytes)| {
             let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes);
-            match ty.dtype {
-                DType::F32 => TensorData::f32(ty.shape.clone(), bytemuck::cast_slice(&words)),
-                DType::U32 => TensorData::u32(ty.shape.clone(), &words),
-            }
-            .expect("as many bytes as the type says")
+            TensorData::of_words(ty, &words).expect("as many bytes as the type says")
         });
         Ok(tensors.collect())
     }
@@ -126,11 +122,8 @@ fn initial(def: &StateDef, seed: u64) -> Result<TensorData> {
         Init::Uniform(bound) => (0..n).map(|_| rng.range(-bound, *bound)).collect(),
         Init::Data(data) => return Ok(data.clone()),
     };
-    let data = match def.ty.dtype {
-        DType::F32 => TensorData::f32(def.ty.shape.clone(), &values),
-        DType::U32 => TensorData::u32(def.ty.shape.clone(), &values.iter().map(|v| *v as u32).collect::<Vec<_>>()),
-    };
-    data.ok_or_else(|| Error::invalid(format!("initial values of {}", def.name), def.ty.clone(), n))
+    TensorData::of_f32(&def.ty, &values)
+        .ok_or_else(|| Error::invalid(format!("initial values of {}", def.name), def.ty.clone(), n))
 }
 
 impl<'a> From<&'a TensorData> for Data<'a> {
@@ -138,6 +131,7 @@ impl<'a> From<&'a TensorData> for Data<'a> {
         match data.ty.dtype {
             DType::F32 => Data::F32(bytemuck::cast_slice(data.bytes())),
             DType::U32 => Data::U32(bytemuck::cast_slice(data.bytes())),
+            DType::F16 => Data::F16(&bytemuck::cast_slice(data.bytes())[..data.ty.shape.numel()]),
         }
     }
 }

@@ -7,7 +7,6 @@ use super::node::{Kind, NodeId};
 use super::record::Var;
 use crate::error::{Error, Mismatch, Result};
 use crate::ops::VjpCall;
-use crate::shape::DType;
 
 /// The gradients that [`Var::backward`] recorded.
 #[derive(Debug, Clone)]
@@ -61,7 +60,7 @@ impl<'r> Var<'r> {
                 };
                 wanted[i] = asked || node.inputs.iter().any(|id| wanted[id.index()]);
                 let through = node.operator().is_none_or(|op| op.differentiable());
-                wanted[i] &= through && node.ty.dtype == DType::F32 && !node.mutates();
+                wanted[i] &= through && node.ty.dtype.is_float() && !node.mutates();
             }
             wanted
         });

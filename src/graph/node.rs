@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use half::f16;
+
 use crate::error::{Error, Site};
 use crate::ops::Operator;
 use crate::shape::{DType, Shape, TensorType};
@@ -47,8 +49,35 @@ impl TensorData {
         Self::new(TensorType::u32(shape), bytemuck::cast_slice(values))
     }
 
+    /// An f16 tensor of these values, rounded; `None` unless there are as many as `shape` has elements.
+    pub fn f16(shape: impl Into<Shape>, values: &[f32]) -> Option<Self> {
+        let halves: Vec<f16> = values.iter().map(|&v| f16::from_f32(v)).collect();
+        Self::new(TensorType::f16(shape), bytemuck::cast_slice(&halves))
+    }
+
+    /// A tensor of any element type; `None` unless there are as many values as `shape` has elements.
+    pub fn of_f32(ty: &TensorType, values: &[f32]) -> Option<Self> {
+        match ty.dtype {
+            DType::F32 => Self::f32(&ty.shape, values),
+            DType::F16 => Self::f16(&ty.shape, values),
+            DType::U32 => Self::u32(&ty.shape, &values.iter().map(|&v| v as u32).collect::<Vec<_>>()),
+        }
+    }
+
+    /// The tensor that device memory holds, if it is as long as the type says.
+    pub(crate) fn of_words(ty: &TensorType, words: &[u32]) -> Option<Self> {
+        let bytes = ty.shape.numel().checked_mul(ty.dtype.bytes())?;
+        Self::new(ty.clone(), bytemuck::cast_slice::<u32, u8>(words).get(..bytes)?)
+    }
+
     fn new(ty: TensorType, bytes: &[u8]) -> Option<Self> {
-        (bytes.len() as u64 == ty.bytes()).then(|| TensorData { ty, bytes: bytes.into() })
+        let fits = ty.shape.numel().checked_mul(ty.dtype.bytes()) == Some(bytes.len());
+        fits.then(|| {
+            // Whole words, as on the device.
+            let mut bytes = bytes.to_vec();
+            bytes.resize(ty.bytes() as usize, 0);
+            TensorData { ty, bytes: bytes.into() }
+        })
     }
 
     /// The raw bytes, native endian.
@@ -62,6 +91,10 @@ impl TensorData {
         match self.ty.dtype {
             DType::F32 => words.map(f32::from_ne_bytes).collect(),
             DType::U32 => words.map(|b| u32::from_ne_bytes(b) as f32).collect(),
+            DType::F16 => {
+                let halves = self.bytes.chunks_exact(2).map(|b| f16::from_ne_bytes([b[0], b[1]]).to_f32());
+                halves.take(self.ty.shape.numel()).collect()
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ mod assign;
 mod batch_norm;
 mod binary;
 mod blocks;
+mod cast;
 mod concat;
 mod conv2d;
 mod extreme;
@@ -117,6 +118,11 @@ pub struct Cost {
 /// Fails unless there are `N` operands.
 pub(crate) fn operands<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], Mismatch> {
     inputs.try_into().map_err(|_| Mismatch::new("operands", N, inputs.len()))
+}
+
+/// Fails unless `ty` is f32 or f16.
+pub(crate) fn expect_float(operand: &'static str, ty: &TensorType) -> Result<(), Mismatch> {
+    if ty.dtype.is_float() { Ok(()) } else { Err(Mismatch::new(operand, "f32 or f16", ty.dtype)) }
 }
 
 /// Fails unless `ty` is f32.

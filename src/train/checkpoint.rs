@@ -117,11 +117,11 @@ pub fn write_tensors(path: &Path, tensors: &Tensors, metadata: Metadata, precisi
     let mut encoded = Vec::with_capacity(tensors.len());
     for (name, data) in tensors {
         check_finite(&file, name, data)?;
-        let half = precision == Precision::F16 && data.ty.dtype == DType::F32;
+        let half = precision == Precision::F16 && data.ty.dtype == DType::F32 || data.ty.dtype == DType::F16;
         let (dtype, bytes) = match (half, data.ty.dtype) {
             (true, _) => (Dtype::F16, half_bytes(&file, name, data)?),
-            (false, DType::F32) => (Dtype::F32, little_endian(data)),
             (false, DType::U32) => (Dtype::U32, little_endian(data)),
+            (false, _) => (Dtype::F32, little_endian(data)),
         };
         encoded.push((name, dtype, data.ty.shape.dims().to_vec(), bytes));
     }
@@ -150,8 +150,8 @@ pub fn read_tensors(file: &str, bytes: &[u8], expected: &[(String, TensorType)])
         let data = match (ty.dtype, view.dtype()) {
             _ if view.shape() != ty.shape.dims() => None,
             (DType::F32, Dtype::F32) => TensorData::f32(&ty.shape, &words(view.data(), f32::from_le_bytes)),
-            (DType::F32, Dtype::F16) => {
-                TensorData::f32(&ty.shape, &words(view.data(), |b| f16::from_le_bytes(b).to_f32()))
+            (DType::F32 | DType::F16, Dtype::F16) => {
+                TensorData::of_f32(ty, &words(view.data(), |b| f16::from_le_bytes(b).to_f32()))
             }
             (DType::U32, Dtype::U32) => TensorData::u32(&ty.shape, &words(view.data(), u32::from_le_bytes)),
             _ => None,
@@ -197,7 +197,7 @@ fn check_length(file: &str, bytes: &[u8]) -> Result<()> {
 
 fn check_finite(file: &str, name: &str, data: &TensorData) -> Result<()> {
     let bad = match data.ty.dtype {
-        DType::F32 => data.to_f32().into_iter().enumerate().find(|(_, v)| !v.is_finite()),
+        DType::F32 | DType::F16 => data.to_f32().into_iter().enumerate().find(|(_, v)| !v.is_finite()),
         DType::U32 => None,
     };
     match bad {

@@ -17,7 +17,6 @@ use crate::graph::{Recorder, TensorData, Var};
 use crate::hand::RiggedHand;
 use crate::models::{MeshGraph, Network, TruthBatch, TruthVars};
 use crate::ops::{Adam, RmsProp};
-use crate::shape::DType;
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -257,9 +256,9 @@ impl Trainer {
             }
         }
         let part = 1.0 / self.replicas.len() as f32;
-        for (data, mut values) in sums.iter_mut().zip(f32s).filter(|(data, _)| data.ty.dtype == DType::F32) {
+        for (data, mut values) in sums.iter_mut().zip(f32s).filter(|(data, _)| data.ty.dtype.is_float()) {
             values.iter_mut().for_each(|value| *value *= part);
-            *data = TensorData::f32(data.ty.shape.clone(), &values).expect("as many values");
+            *data = TensorData::of_f32(&data.ty, &values).expect("as many values");
         }
         for replica in &self.replicas {
             for (name, data) in names.iter().zip(&sums) {

@@ -1,5 +1,7 @@
 //! Operators that only move elements.
 
+use knuckle::DType;
+
 use crate::case::{Case, Operand};
 use crate::reference::layout as reference;
 
@@ -24,6 +26,11 @@ pub fn cases() -> Vec<Case> {
             move |r, x| r.concat(x, axis),
             move |x| reference::concat(x, axis),
         ));
+    }
+    // To f16 and back.
+    for dims in [&[1][..], &[3], &[5, 7], &[2, 3, 8], &[1, 4, 4, 21]] {
+        let operands = [Operand::normal(dims)];
+        cases.push(Case::new("cast", "", operands, |_, x| x[0].cast(DType::F32), |x| x[0].clone()).half());
     }
     let slices: [(&[usize], usize, usize, usize); 8] = [
         (&[1], 0, 0, 1),
