@@ -1,0 +1,96 @@
+use kernels_tests::harness::TRUSTED;
+use kernels_tests::{cases, harness};
+use knuckle::ops::{GridPadding, GridSample};
+use knuckle::{Recorder, Result};
+
+#[test]
+fn agrees_with_the_reference_in_both_directions() {
+    harness::prove(&cases::sample::cases());
+}
+
+fn samplings() -> impl Iterator<Item = GridSample> {
+    let paddings = [GridPadding::Zeros, GridPadding::Border, GridPadding::Reflection];
+    let modes = paddings.into_iter().flat_map(|padding| [(padding, false), (padding, true)]);
+    modes.flat_map(|(padding, nearest)| {
+        [false, true].map(|align_corners| GridSample { nearest, padding, align_corners })
+    })
+}
+
+/// The samples, and the gradients of their sum with respect to image and grid.
+fn sampled(sample: GridSample, [h, w, c]: [usize; 3], image: &[f32], grid: &[f32]) -> Result<[Vec<f32>; 3]> {
+    let r = Recorder::new();
+    let (x, g) = (r.input("x", [1, h, w, c]), r.input("grid", [1, 1, grid.len() / 2, 2]));
+    let y = x.grid_sample(g, sample)?;
+    let gradients = y.sum_all()?.backward_to(&[x, g])?;
+    let [gx, gg] = [x, g].map(|v| gradients.of(v).expect("a gradient"));
+    let mut executable = TRUSTED.compile(&r, [y, gx, gg])?;
+    let used: Vec<_> = [("x", image), ("grid", grid)]
+        .into_iter()
+        .filter(|(name, _)| executable.program().inputs.iter().any(|p| p.name == *name))
+        .collect();
+    let results = executable.run(used)?;
+    Ok([0, 1, 2].map(|i| results.f32(i).to_vec()))
+}
+
+#[test]
+fn coordinates_that_are_no_numbers_lie_outside() -> Result<()> {
+    const BAD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+    let grid: Vec<f32> = BAD.into_iter().flat_map(|bad| [bad, 0.1, 0.1, bad, bad, bad]).collect();
+    for sample in samplings() {
+        for c in [1, 4] {
+            let [y, gx, gg] = sampled(sample, [3, 5, c], &vec![1.0; 15 * c], &grid)?;
+            for values in [y, gx, gg] {
+                assert!(values.iter().all(|&v| v == 0.0), "{sample:?}: {values:?}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn coordinates_far_out_read_what_is_there() -> Result<()> {
+    let far = [3.4e38, 1e20, 1e7, 2e6];
+    let grid: Vec<f32> = far.into_iter().flat_map(|v| [v, 0.1, -v, 0.1, 0.1, v, 0.1, -v, v, -v]).collect();
+    for sample in samplings() {
+        let [y, gx, gg] = sampled(sample, [3, 5, 1], &[1.0; 15], &grid)?;
+        let expected = if sample.padding == GridPadding::Zeros { 0.0 } else { 1.0 };
+        assert!(y.iter().all(|v| (v - expected).abs() < 1e-6), "{sample:?}: {y:?}");
+        assert!(gx.iter().chain(&gg).all(|v| v.is_finite()), "{sample:?}");
+        let weight: f32 = gx.iter().sum();
+        assert!((weight - expected * grid.len() as f32 / 2.0).abs() < 1e-3, "{sample:?}: {weight}");
+    }
+    Ok(())
+}
+
+/// On a centre of a pixel, where a derivative jumps, the sample is the pixel.
+#[test]
+fn centres_and_edges_of_pixels() -> Result<()> {
+    let image: Vec<f32> = (0..12).map(|v| v as f32).collect();
+    for sample in samplings().filter(|s| s.align_corners) {
+        let grid: Vec<f32> = (0..12).flat_map(|p| [(p % 4) as f32 / 1.5 - 1.0, (p / 4) as f32 - 1.0]).collect();
+        let [y, ..] = sampled(sample, [3, 4, 1], &image, &grid)?;
+        assert!(y.iter().zip(&image).all(|(a, b)| (a - b).abs() < 1e-5), "{sample:?}: {y:?}");
+    }
+    // Half-way between two pixels the even one is the nearest.
+    let nearest = GridSample { nearest: true, padding: GridPadding::Border, align_corners: false };
+    let [y, ..] = sampled(nearest, [1, 4, 1], &[10.0, 11.0, 12.0, 13.0], &[-0.5, 0.0, 0.0, 0.0, 0.5, 0.0])?;
+    assert_eq!(y, [10.0, 12.0, 12.0]);
+    // At the image's edge the outermost pixel alone, half of it with zeros around.
+    for (padding, expected) in [(GridPadding::Zeros, 5.0), (GridPadding::Border, 10.0), (GridPadding::Reflection, 10.0)]
+    {
+        let sample = GridSample { padding, ..GridSample::default() };
+        let [y, ..] = sampled(sample, [1, 4, 1], &[10.0, 11.0, 12.0, 13.0], &[-1.0, 0.0])?;
+        assert_eq!(y, [expected], "{padding:?}");
+    }
+    Ok(())
+}
+
+/// A hundred thousand samples crowd in one pixel: sorted in several passes and added without losing the small ones.
+#[test]
+fn a_crowd_of_samples_is_added_in_full() -> Result<()> {
+    let count = 100_000;
+    let grid: Vec<f32> = (0..count).flat_map(|i| [0.0, if i % 10 == 9 { 2.0 } else { 0.0 }]).collect();
+    let [_, gx, _] = sampled(GridSample::default(), [1, 1, 1], &[1.0], &grid)?;
+    assert_eq!(gx, [0.9 * count as f32]);
+    Ok(())
+}
