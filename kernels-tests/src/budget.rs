@@ -86,7 +86,7 @@ pub const BUDGETS: &[Budget] = &[
         8.0,
         "sums over a window's columns, then rows, which cancel; the gradient adds windows",
     ),
-    row("adaptive_avg_pool2d", 4.0, 16.0, 8.0, "sums over a bin's columns, then rows, which cancel"),
+    row("adaptive_avg_pool2d", 4.0, 32.0, 8.0, "sums over a bin's columns, then rows, which cancel"),
     row("global_avg_pool2d", 4.0, 16.0, 4.0, "a sum in chunks, which cancels, and a product"),
     row("global_max_pool2d", 0.0, 0.0, 8.0, "a choice is exact; the gradient divides"),
     row("resize_nearest", 0.0, 0.0, 4.0, "copies; the gradient adds the pixels that took one"),

@@ -41,7 +41,7 @@ fn temperature_goes_from_the_highest_pixel_to_the_middle() -> Result<()> {
         let x = r.input("x", [1, 8, 6, 1]);
         let y = x.soft_argmax2d(temperature)?;
         let gradient = y.sum_all()?.backward_to(&[x])?.of(x).expect("a gradient");
-        let mut map = vec![0.0; 48];
+        let mut map = [0.0; 48];
         map[2 * 6 + 4] = height;
         let mut executable = TRUSTED.compile(&r, [y, gradient])?;
         let results = executable.run([("x", &map[..])])?;
@@ -60,14 +60,18 @@ fn temperature_goes_from_the_highest_pixel_to_the_middle() -> Result<()> {
 fn a_histogram_of_nothing_is_zero() -> Result<()> {
     let r = Recorder::new();
     let x = r.input("x", [1, 3, 3, 2]);
-    let histogram = SoftHistogram { bins: 4, low: 0.0, high: 1.0, kernel: HistogramKernel::Triangular };
-    let y = x.soft_histogram(histogram)?;
+    let kernels = [HistogramKernel::Triangular, HistogramKernel::Gaussian { sigma: 0.25 }];
+    let both = kernels.map(|kernel| x.soft_histogram(SoftHistogram { bins: 4, low: 0.0, high: 1.0, kernel }));
+    let [triangular, gaussian] = both;
+    let y = triangular?.add(gaussian?)?.scale(0.5)?;
     let gradient = y.square()?.sum_all()?.backward_to(&[x])?.of(x).expect("a gradient");
     let mut executable = TRUSTED.compile(&r, [y, gradient])?;
-    let pixels: Vec<f32> = (0..9).flat_map(|i| [7.0, i as f32 / 8.0]).collect();
-    let results = executable.run([("x", &pixels[..])])?;
-    let sums = [0, 1].map(|c| results.f32(0).chunks(2).map(|bin| bin[c]).sum::<f32>());
-    assert!(sums[0] == 0.0 && (sums[1] - 1.0).abs() < 1e-6, "{sums:?}");
-    assert!(results.f32(1).iter().all(|v| v.is_finite()));
+    for far in [7.0, -1e20, 3e38] {
+        let pixels: Vec<f32> = (0..9).flat_map(|i| [far, i as f32 / 8.0]).collect();
+        let results = executable.run([("x", &pixels[..])])?;
+        let sums = [0, 1].map(|c| results.f32(0).chunks(2).map(|bin| bin[c]).sum::<f32>());
+        assert!(sums[0] == 0.0 && (sums[1] - 1.0).abs() < 1e-6, "{sums:?}");
+        assert!(results.f32(1).iter().all(|v| v.is_finite()));
+    }
     Ok(())
 }

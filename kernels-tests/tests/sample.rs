@@ -1,11 +1,65 @@
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::{cases, harness};
-use knuckle::ops::{GridPadding, GridSample};
+use knuckle::ops::{GridPadding, GridSample, Resize};
 use knuckle::{Recorder, Result};
 
 #[test]
 fn agrees_with_the_reference_in_both_directions() {
     harness::prove(&cases::sample::cases());
+}
+
+/// The examples in PyTorch's documentation of `torch.nn.Upsample` (2.x), by a factor of two.
+#[test]
+fn resizes_as_pytorch_documents() -> Result<()> {
+    type Row = (Resize, &'static [f32], &'static [f32]);
+    const SMALL: [f32; 4] = [1.0, 2.0, 3.0, 4.0];
+    const LARGE: [f32; 9] = [1.0, 2.0, 0.0, 3.0, 4.0, 0.0, 0.0, 0.0, 0.0];
+    #[rustfmt::skip]
+    let documented: [Row; 5] = [
+        (Resize::Nearest, &SMALL, &[
+            1.0, 1.0, 2.0, 2.0,
+            1.0, 1.0, 2.0, 2.0,
+            3.0, 3.0, 4.0, 4.0,
+            3.0, 3.0, 4.0, 4.0,
+        ]),
+        (Resize::Bilinear { align_corners: false }, &SMALL, &[
+            1.0, 1.25, 1.75, 2.0,
+            1.5, 1.75, 2.25, 2.5,
+            2.5, 2.75, 3.25, 3.5,
+            3.0, 3.25, 3.75, 4.0,
+        ]),
+        (Resize::Bilinear { align_corners: true }, &SMALL, &[
+            1.0, 1.3333, 1.6667, 2.0,
+            1.6667, 2.0, 2.3333, 2.6667,
+            2.3333, 2.6667, 3.0, 3.3333,
+            3.0, 3.3333, 3.6667, 4.0,
+        ]),
+        (Resize::Bilinear { align_corners: false }, &LARGE, &[
+            1.0, 1.25, 1.75, 1.5, 0.5, 0.0,
+            1.5, 1.75, 2.25, 1.875, 0.625, 0.0,
+            2.5, 2.75, 3.25, 2.625, 0.875, 0.0,
+            2.25, 2.4375, 2.8125, 2.25, 0.75, 0.0,
+            0.75, 0.8125, 0.9375, 0.75, 0.25, 0.0,
+            0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+        ]),
+        (Resize::Bilinear { align_corners: true }, &LARGE, &[
+            1.0, 1.4, 1.8, 1.6, 0.8, 0.0,
+            1.8, 2.2, 2.6, 2.24, 1.12, 0.0,
+            2.6, 3.0, 3.4, 2.88, 1.44, 0.0,
+            2.4, 2.72, 3.04, 2.56, 1.28, 0.0,
+            1.2, 1.36, 1.52, 1.28, 0.64, 0.0,
+            0.0, 0.0, 0.0, 0.0, 0.0, 0.0,
+        ]),
+    ];
+    for (resize, image, expected) in documented {
+        let size = image.len().isqrt();
+        let r = Recorder::new();
+        let y = r.input("x", [1, size, size, 1]).resize(2 * size, 2 * size, resize)?;
+        let results = TRUSTED.compile(&r, [y])?.run([("x", image)])?;
+        let close = results.f32(0).iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-4);
+        assert!(close, "{resize:?}: {:?}", results.f32(0));
+    }
+    Ok(())
 }
 
 fn samplings() -> impl Iterator<Item = GridSample> {

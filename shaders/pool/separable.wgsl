@@ -15,6 +15,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read> weights: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<Channels>;
 
+// Element q from `line` on, a position a step, times weight q from `first` on.
+fn term(line: u32, first: u32, q: u32) -> Channels {
+    return weights[first + q] * x[line + q * params.c];
+}
+
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
@@ -31,8 +36,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var r = 0u; r < rows.z; r++) {
         let line = ((image + rows.x + r) * params.w + columns.x) * params.c + i % params.c;
         var across = Channels();
-        for (var q = 0u; q < columns.z; q++) {
-            across += weights[columns.y + q] * x[line + q * params.c];
+        var q = 0u;
+        for (; q + 4u <= columns.z; q += 4u) {
+            across += (term(line, columns.y, q) + term(line, columns.y, q + 1u))
+                + (term(line, columns.y, q + 2u) + term(line, columns.y, q + 3u));
+        }
+        for (; q < columns.z; q++) {
+            across += term(line, columns.y, q);
         }
         sum += weights[rows.y + r] * across;
     }

@@ -25,7 +25,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let rest = i / params.c;
     let block = (rest / params.pixels) * params.chunks + (rest % params.pixels) / params.chunk;
     let start = block * params.bins * params.c + i % params.c;
-    let place = (x[i] - params.low) * params.per_unit;
+    // Bounded, so that what is far from every bin gives 0 times a number.
+    let place = clamp((x[i] - params.low) * params.per_unit, -1e6, 1e6);
     var sum = 0.0;
     for (var b = 0u; b < params.bins; b++) {
         let t = place - f32(b);

@@ -14,7 +14,7 @@ const COUNTS_GRAD: Shader = shader!("reduce/soft_counts_grad.wgsl", with "common
 const CHUNK: usize = 256;
 
 /// The most bins.
-const MAX_BINS: usize = 65_535;
+const MAX_BINS: usize = 32_768;
 
 /// The least sum that counts are divided by.
 const LEAST_SUM: f32 = 1e-12;
@@ -63,13 +63,13 @@ impl SoftHistogram {
             return Err(Mismatch::new("bins", format!("2 to {MAX_BINS}"), self.bins));
         }
         let finite = self.low.is_finite() && self.high.is_finite() && self.low < self.high;
-        if !(finite && self.per_unit().is_finite() && self.per_unit() > 0.0) {
+        if !(finite && self.per_unit().is_normal()) {
             let got = format!("{} to {}", self.low, self.high);
             return Err(Mismatch::new("range", "finite numbers, low below high", got));
         }
         match self.kernel {
-            HistogramKernel::Gaussian { sigma } if !(1e-15..=1e15).contains(&sigma) => {
-                Err(Mismatch::new("sigma", "a positive number (1e-15 to 1e15)", sigma))
+            HistogramKernel::Gaussian { sigma } if !(1e-6..=1e6).contains(&sigma) => {
+                Err(Mismatch::new("sigma", "a positive number (1e-6 to 1e6)", sigma))
             }
             _ => Ok(()),
         }

@@ -4,7 +4,7 @@
 
 use super::{Cost, Operator, VjpCall, image_extents, operands, within_count};
 use crate::error::{Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::{TensorData, Var};
 use crate::shader;
 use crate::shape::TensorType;
@@ -20,6 +20,9 @@ const MAX_EXTENT: usize = super::MAX_IMAGE_EXTENT;
 
 /// The most elements that all windows along one axis may have together: the lists are made on the host.
 const MAX_TAPS: usize = 1 << 22;
+
+/// The most elements that one thread reads of a rectangle; of larger ones rows and columns are taken one after the other.
+const LARGEST_RECTANGLE: usize = 256;
 
 /// Attributes of [`Var::avg_pool2d`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -158,6 +161,50 @@ fn transposed(taps: &Taps, from: usize) -> Taps {
     readers
 }
 
+/// Every position itself.
+fn identity(extent: usize) -> Taps {
+    (0..extent).map(|i| (i, vec![1.0])).collect()
+}
+
+/// The most elements that a position reads.
+fn longest(taps: &Taps) -> usize {
+    taps.iter().map(|(_, weights)| weights.len()).max().unwrap_or(0)
+}
+
+/// Emits the map of N×H×W×C in `from` to `to` whose rows and columns read `rows` and `columns`.
+fn emit(
+    lowering: &mut Lowering<'_>,
+    from: BufferRef,
+    to: BufferRef,
+    [n, h, w, c]: [usize; 4],
+    [rows, columns]: [&Taps; 2],
+) -> Result<()> {
+    let lanes = lowering.target().lanes();
+    let mut bands: Vec<u32> = Vec::new();
+    let mut weights: Vec<f32> = Vec::new();
+    for taps in [rows, columns] {
+        let mut begin = weights.len();
+        for (first, own) in taps {
+            // Most positions have their neighbour's weights.
+            if weights[begin..] != own[..] || own.is_empty() {
+                begin = weights.len();
+                weights.extend(own);
+            }
+            bands.extend([*first as u32, begin as u32, own.len() as u32, 0]);
+        }
+    }
+    // A buffer is never empty.
+    weights.push(0.0);
+    let bands = lowering.constant(TensorData::u32([bands.len()], &bands).expect("as long as itself"));
+    let weights = lowering.constant(TensorData::f32([weights.len()], &weights).expect("as long as itself"));
+    let by = if c.is_multiple_of(4) { 4 } else { 1 };
+    let (c, total) = (c / by, n * rows.len() * columns.len() * c / by);
+    let dispatch = lowering.dispatch(&SEPARABLE[by / 4]).define("WG", lanes).define("CHANNELS_A_THREAD", by);
+    let dispatch = dispatch.bind("x", from).bind("bands", bands).bind("weights", weights).bind("y", to);
+    let dispatch = dispatch.param("total", total).param("h", h).param("w", w).param("c", c);
+    dispatch.param("out_h", rows.len()).param("out_w", columns.len()).threads(total)
+}
+
 /// A map, or its adjoint from images of the result's size to ones of `adjoint_to` rows and columns.
 #[derive(Debug, Clone, Copy)]
 struct Separable {
@@ -210,32 +257,24 @@ impl Operator for Separable {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let (x, y, lanes) = (lowering.input(0), lowering.output(), lowering.target().lanes());
+        let (x, y) = (lowering.input(0), lowering.output());
         let [n, h, w, c] = x.ty.shape.nhwc().expect("checked by infer");
         let [out_h, out_w] = self.output([h, w]);
-        let mut bands: Vec<u32> = Vec::new();
-        let mut weights: Vec<f32> = Vec::new();
-        for (from, to) in [(h, out_h), (w, out_w)] {
-            let mut begin = 0;
-            for (first, own) in self.taps(from, to) {
-                // Most positions have their neighbour's weights.
-                if weights[begin..] != own[..] || own.is_empty() {
-                    begin = weights.len();
-                    weights.extend(&own);
-                }
-                bands.extend([first as u32, begin as u32, own.len() as u32, 0]);
-            }
+        let (rows, columns) = (self.taps(h, out_h), self.taps(w, out_w));
+        let (tall, wide) = (longest(&rows), longest(&columns));
+        if tall * wide <= LARGEST_RECTANGLE || tall == 1 || wide == 1 {
+            return emit(lowering, x.buffer, y, [n, h, w, c], [&rows, &columns]);
         }
-        // A buffer is never empty.
-        weights.push(0.0);
-        let bands = lowering.constant(TensorData::u32([bands.len()], &bands).expect("as long as itself"));
-        let weights = lowering.constant(TensorData::f32([weights.len()], &weights).expect("as long as itself"));
-        let by = if c.is_multiple_of(4) { 4 } else { 1 };
-        let (c, total) = (c / by, n * out_h * out_w * c / by);
-        let dispatch = lowering.dispatch(&SEPARABLE[by / 4]).define("WG", lanes).define("CHANNELS_A_THREAD", by);
-        let dispatch = dispatch.bind("x", x.buffer).bind("bands", bands).bind("weights", weights).bind("y", y);
-        let dispatch = dispatch.param("total", total).param("h", h).param("w", w).param("c", c);
-        dispatch.param("out_h", out_h).param("out_w", out_w).threads(total)
+        // One axis after the other, the one first that leaves less.
+        if out_h * w <= h * out_w {
+            let between = lowering.scratch(n * out_h * w * c);
+            emit(lowering, x.buffer, between, [n, h, w, c], [&rows, &identity(w)])?;
+            emit(lowering, between, y, [n, out_h, w, c], [&identity(out_h), &columns])
+        } else {
+            let between = lowering.scratch(n * h * out_w * c);
+            emit(lowering, x.buffer, between, [n, h, w, c], [&identity(h), &columns])?;
+            emit(lowering, between, y, [n, h, out_w, c], [&rows, &identity(out_w)])
+        }
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

@@ -11,7 +11,7 @@ const PARTIAL: Shader = shader!("reduce/soft_argmax_partial.wgsl", with "common/
 const WHOLE: Shader = shader!("reduce/soft_argmax.wgsl", with "common/index.wgsl");
 const GRAD: Shader = shader!("reduce/soft_argmax_grad.wgsl", with "common/index.wgsl");
 
-/// The longest run of pixels one thread adds up.
+/// The least run of pixels that one thread adds up, of maps that have more.
 const CHUNK: usize = 128;
 
 /// For each map its mean position (u, v) under the softmax of x / temperature, its largest element m and ln Σ exp((x − m) /
@@ -51,7 +51,8 @@ impl Operator for SoftArgmax {
         let (x, y, lanes) = (lowering.input(0), lowering.output(), lowering.target().lanes());
         let [n, h, w, c] = x.ty.shape.nhwc().expect("checked by infer");
         let pixels = h * w;
-        let chunks = pixels.div_ceil(CHUNK);
+        // No longer than the square root of the map's size: the chunks are added up in one run too.
+        let chunks = pixels.div_ceil(CHUNK.max(pixels.isqrt()));
         let parts = lowering.scratch(4 * n * chunks * c);
         let dispatch = lowering.dispatch(&PARTIAL).define("WG", lanes).bind("x", x.buffer).bind("parts", parts);
         let dispatch = dispatch.param("total", n * chunks * c).param("pixels", pixels).param("w", w).param("c", c);

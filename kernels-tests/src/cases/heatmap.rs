@@ -42,7 +42,7 @@ fn heatmaps() -> Vec<Case> {
 }
 
 /// Maps of awkward extents.
-const MAPS: [[usize; 4]; 10] = [
+const MAPS: [[usize; 4]; 11] = [
     [1, 1, 1, 1],
     [2, 1, 7, 3],
     [1, 9, 1, 4],
@@ -53,6 +53,7 @@ const MAPS: [[usize; 4]; 10] = [
     [2, 16, 17, 5],
     [1, 2, 2, 8],
     [1, 32, 9, 1],
+    [1, 150, 131, 2],
 ];
 
 fn soft_argmaxes() -> Vec<Case> {

@@ -42,7 +42,7 @@ pub fn cases() -> Vec<Case> {
         ));
     }
     // Padding is at most half the kernel.
-    let averages: [([usize; 4], usize, usize, usize); 14] = [
+    let averages: [([usize; 4], usize, usize, usize); 16] = [
         ([1, 1, 1, 1], 1, 1, 0),
         ([1, 2, 2, 4], 2, 2, 0),
         ([2, 8, 6, 8], 2, 2, 0),
@@ -57,6 +57,9 @@ pub fn cases() -> Vec<Case> {
         ([1, 2, 3, 5], 4, 2, 2),
         ([1, 1, 1, 1], 2, 1, 1),
         ([1, 20, 3, 1], 3, 7, 1),
+        // More than one thread reads at once, larger one way and the other.
+        ([2, 33, 21, 4], 17, 5, 8),
+        ([1, 19, 40, 3], 18, 3, 2),
     ];
     for (dims, kernel, stride, padding) in averages {
         for count_include_pad in [true, false] {
@@ -80,7 +83,7 @@ pub fn cases() -> Vec<Case> {
             move |x| reference::gram(&x[0], |x| reference::avg_pool2d(x, kernel, stride, padding, false)),
         ));
     }
-    let images: [[usize; 4]; 9] = [
+    let images: [[usize; 4]; 10] = [
         [1, 1, 1, 1],
         [2, 5, 7, 3],
         [1, 8, 8, 4],
@@ -89,10 +92,12 @@ pub fn cases() -> Vec<Case> {
         [3, 4, 6, 1],
         [1, 20, 17, 2],
         [2, 2, 3, 21],
-        [1, 40, 40, 1],
+        [1, 40, 41, 1],
+        // More pixels than llvmpipe turns in loops.
+        [1, 270, 260, 1],
     ];
     for dims in images {
-        for (h, w) in [(1, 1), (2, 3), (4, 4), (7, 5)] {
+        for (h, w) in [(1, 1), (2, 3), (4, 4), (7, 5), (1, 9)] {
             cases.push(Case::new(
                 "adaptive_avg_pool2d",
                 format!("to {h}×{w}"),
