@@ -1,6 +1,7 @@
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::{cases, harness};
 use knuckle::ops::{GridPadding, GridSample, Resize};
+use knuckle::rng::Rng;
 use knuckle::{Recorder, Result};
 
 #[test]
@@ -146,5 +147,38 @@ fn a_crowd_of_samples_is_added_in_full() -> Result<()> {
     let grid: Vec<f32> = (0..count).flat_map(|i| [0.0, if i % 10 == 9 { 2.0 } else { 0.0 }]).collect();
     let [_, gx, _] = sampled(GridSample::default(), [1, 1, 1], &[1.0], &grid)?;
     assert_eq!(gx, [0.9 * count as f32]);
+    Ok(())
+}
+
+/// A hundred thousand samples all over three images: keys of two digits, and offsets found in three stages.
+#[test]
+fn many_samples_find_their_pixels() -> Result<()> {
+    const N: usize = 3;
+    let (h, w, rows, columns) = (20, 31, 180, 190);
+    let mut rng = Rng::new(4, 0);
+    let grid: Vec<f32> = (0..2 * N * rows * columns).map(|_| rng.range(-1.2, 1.2)).collect();
+    let weights: Vec<f32> = (0..N * rows * columns).map(|_| rng.range(-1.0, 1.0)).collect();
+    let mut expected = vec![0.0; N * h * w];
+    for (i, &weight) in weights.iter().enumerate() {
+        let at = |g: f32, n: usize| ((f64::from(g) + 1.0) * n as f64 - 1.0) / 2.0;
+        let (across, down) = (at(grid[2 * i], w), at(grid[2 * i + 1], h));
+        for row in 0..h {
+            let near = 1.0 - (down - row as f64).abs();
+            for column in (0..w).filter(|_| near > 0.0) {
+                let share = near * (1.0 - (across - column as f64).abs()).max(0.0);
+                expected[(i / (rows * columns) * h + row) * w + column] += f64::from(weight) * share;
+            }
+        }
+    }
+    let r = Recorder::new();
+    let x = r.input("x", [N, h, w, 1]);
+    let y = x.grid_sample(r.input("grid", [N, rows, columns, 2]), GridSample::default())?;
+    let loss = y.mul(r.input("weights", [N, rows, columns, 1]))?.sum_all()?;
+    let gradient = loss.backward_to(&[x])?.of(x).expect("a gradient");
+    let mut executable = TRUSTED.compile(&r, [gradient])?;
+    let results = executable.run([("grid", &grid[..]), ("weights", &weights[..])])?;
+    for (i, (&got, want)) in results.f32(0).iter().zip(expected).enumerate() {
+        assert!((f64::from(got) - want).abs() < 2e-4, "pixel {i}: {got}, expected {want}");
+    }
     Ok(())
 }
