@@ -16,6 +16,16 @@ pub enum Fill {
     NonZero,
     /// A whole number from 0 to below this: with many equal ones.
     Whole(u32),
+    /// Between points of the regular grid first, first + step, …, in one of so many cells, off the middle between two points too:
+    /// away from where interpolation and binning have kinks.
+    OffGrid {
+        /// The first point.
+        first: f32,
+        /// From one point to the next.
+        step: f32,
+        /// How many steps.
+        cells: u32,
+    },
 }
 
 /// An operand of a case.
@@ -52,6 +62,10 @@ impl Operand {
             Fill::Normal => rng.normal(),
             Fill::Uniform(low, high) => rng.range(low, high),
             Fill::Whole(n) => rng.below(n as usize) as f32,
+            Fill::OffGrid { first, step, cells } => {
+                let part = rng.range(0.1, 0.4) + if rng.chance(0.5) { 0.5 } else { 0.0 };
+                first + step * (rng.below(cells as usize) as f32 + part)
+            }
             Fill::NonZero => rng.range(0.1, 2.0) * if rng.chance(0.5) { 1.0 } else { -1.0 },
         };
         (0..self.dims.iter().product()).map(draw).collect()

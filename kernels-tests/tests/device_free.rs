@@ -50,7 +50,9 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         met.extend(program.kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
-    for family in ["conv", "copy", "graph", "matmul", "norm", "optim", "pointwise", "pool", "reduce"] {
+    for family in
+        ["conv", "copy", "graph", "matmul", "norm", "optim", "pointwise", "pool", "random", "reduce", "sample"]
+    {
         for entry in fs::read_dir(shaders.join(family)).expect("a family's folder") {
             let path = entry.expect("a file").path();
             if !fs::read_to_string(&path).expect("text").contains("@compute") {
@@ -171,9 +173,11 @@ fn pooling_tiles_forgets_its_result() -> Result<()> {
 #[test]
 fn what_has_no_gradient_says_so() -> Result<()> {
     let r = Recorder::new();
-    let uv = r.param("uv", [1, 2, 2]);
-    let error = r.gaussian_heatmaps(uv, 4, 4, 1.0)?.sum_all()?.backward().unwrap_err();
-    assert!(matches!(&error, Error::NotDifferentiable { op, .. } if op == "gaussian_heatmaps"), "{error}");
+    // The gradient of pooling by maxima has none of its own.
+    let gradient_of_maxima = r.param("x", [1, 4, 4, 1]).max_pool2d(3, 1, 0)?.sum_all()?.backward()?;
+    let gradient = gradient_of_maxima.of(r.param("x", [1, 4, 4, 1])).expect("a gradient");
+    let error = gradient.sum_all()?.backward().unwrap_err();
+    assert!(matches!(&error, Error::NotDifferentiable { op, .. } if op == "max_pool2d"), "{error}");
     assert!(r.param("w", [2]).backward().is_err(), "a loss has one element");
     Ok(())
 }

@@ -1,7 +1,11 @@
 //! Operands and attributes that do not fit: a typed error names the operator, the operand and the line, and nothing
 //! panics. No device is needed.
 
-use knuckle::ops::{Comparison, Conv2d, SpmmMatrix, Unary};
+use knuckle::nn::losses::histogram_divergence;
+use knuckle::ops::{
+    AvgPool2d, Comparison, Conv2d, GridSample, HistogramKernel, PeakRefinement, Resize, SoftHistogram, SpmmMatrix,
+    Unary,
+};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var};
 
@@ -26,6 +30,68 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("max_pool2d", "kernel", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(5, 1, 0)),
     ("max_pool2d", "padding", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(2, 2, 2)),
     ("max_pool2d", "kernel", |r| r.input("a", [2, 4, 4, 4]).max_pool2d(usize::MAX, 1, usize::MAX - 1)),
+    ("avg_pool2d", "x", |r| r.input("a", [2, 3, 4]).avg_pool2d(AvgPool2d::default())),
+    ("avg_pool2d", "x", |r| r.input("a", [2, 4, 4, 0]).avg_pool2d(AvgPool2d::default())),
+    ("avg_pool2d", "x", |r| r.input_u32("a", [2, 4, 4, 4]).avg_pool2d(AvgPool2d::default())),
+    ("avg_pool2d", "x", |r| r.input("a", [1, usize::MAX, 4, 4]).avg_pool2d(AvgPool2d::default())),
+    ("avg_pool2d", "x", |r| r.input("a", [usize::MAX, 4, 4, 4]).avg_pool2d(AvgPool2d::default())),
+    ("avg_pool2d", "kernel", |r| {
+        r.input("a", [2, 4, 4, 4]).avg_pool2d(AvgPool2d { kernel: 0, ..AvgPool2d::default() })
+    }),
+    ("avg_pool2d", "kernel", |r| {
+        r.input("a", [2, 4, 4, 4]).avg_pool2d(AvgPool2d { kernel: 5, ..AvgPool2d::default() })
+    }),
+    ("avg_pool2d", "kernel", |r| {
+        r.input("a", [2, 4, 4, 4]).avg_pool2d(AvgPool2d { kernel: usize::MAX, ..AvgPool2d::default() })
+    }),
+    ("avg_pool2d", "kernel", |r| {
+        let pool = AvgPool2d { kernel: 30_000, stride: 1, ..AvgPool2d::default() };
+        r.input("a", [1, 60_000, 30_000, 1]).avg_pool2d(pool)
+    }),
+    ("avg_pool2d", "stride", |r| {
+        r.input("a", [2, 4, 4, 4]).avg_pool2d(AvgPool2d { stride: 0, ..AvgPool2d::default() })
+    }),
+    ("avg_pool2d", "padding", |r| {
+        r.input("a", [2, 4, 4, 4]).avg_pool2d(AvgPool2d { padding: 2, ..AvgPool2d::default() })
+    }),
+    ("avg_pool2d", "padding", |r| {
+        r.input("a", [2, 4, 4, 4]).avg_pool2d(AvgPool2d { padding: usize::MAX, ..AvgPool2d::default() })
+    }),
+    ("adaptive_avg_pool2d", "x", |r| r.input("a", [4, 4, 4]).adaptive_avg_pool2d(2, 2)),
+    ("adaptive_avg_pool2d", "h", |r| r.input("a", [1, 4, 4, 4]).adaptive_avg_pool2d(0, 2)),
+    ("adaptive_avg_pool2d", "w", |r| r.input("a", [1, 4, 4, 4]).adaptive_avg_pool2d(2, usize::MAX)),
+    ("adaptive_avg_pool2d", "result", |r| r.input("a", [1, 4, 4, 4]).adaptive_avg_pool2d(65_535, 65_535)),
+    ("global_avg_pool2d", "x", |r| r.input("a", [4, 4, 4]).global_avg_pool2d()),
+    ("global_avg_pool2d", "x", |r| r.input("a", [1, 0, 4, 4]).global_avg_pool2d()),
+    ("global_max_pool2d", "x", |r| r.input_u32("a", [1, 4, 4, 4]).global_max_pool2d()),
+    ("resize_nearest", "x", |r| r.input("a", [4, 4, 4]).resize(2, 2, Resize::Nearest)),
+    ("resize_nearest", "h", |r| r.input("a", [1, 4, 4, 4]).resize(usize::MAX, 2, Resize::NearestExact)),
+    ("resize_bilinear", "w", |r| r.input("a", [1, 4, 4, 4]).resize(2, 0, Resize::Bilinear { align_corners: true })),
+    ("resize_bilinear", "x", |r| {
+        r.input_u32("a", [1, 4, 4, 4]).resize(2, 2, Resize::Bilinear { align_corners: false })
+    }),
+    ("grid_sample", "x", |r| r.input("a", [4, 4, 4]).grid_sample(r.input("g", [1, 2, 2, 2]), GridSample::default())),
+    ("grid_sample", "x", |r| {
+        r.input("a", [1, 4, 65_536, 4]).grid_sample(r.input("g", [1, 2, 2, 2]), GridSample::default())
+    }),
+    ("grid_sample", "grid", |r| {
+        r.input("a", [1, 4, 4, 4]).grid_sample(r.input("g", [2, 2, 2, 2]), GridSample::default())
+    }),
+    ("grid_sample", "grid", |r| {
+        r.input("a", [1, 4, 4, 4]).grid_sample(r.input("g", [1, 2, 2, 3]), GridSample::default())
+    }),
+    ("grid_sample", "grid", |r| {
+        r.input("a", [1, 4, 4, 4]).grid_sample(r.input("g", [1, 0, 2, 2]), GridSample::default())
+    }),
+    ("grid_sample", "grid", |r| {
+        r.input("a", [1, 4, 4, 4]).grid_sample(r.input_u32("g", [1, 2, 2, 2]), GridSample::default())
+    }),
+    ("grid_sample", "grid", |r| {
+        r.input("a", [1, 4, 4, 4]).grid_sample(r.input("g", [1, usize::MAX, 2, 2]), GridSample::default())
+    }),
+    ("grid_sample", "result", |r| {
+        r.input("a", [1, 4, 4, 65_535]).grid_sample(r.input("g", [1, 1 << 14, 1 << 14, 2]), GridSample::default())
+    }),
     ("upsample_nearest", "x", |r| r.input("a", [4, 4, 4]).upsample_nearest(2)),
     ("upsample_nearest", "factor", |r| r.input("a", [1, 4, 4, 4]).upsample_nearest(0)),
     ("upsample_nearest", "factor", |r| r.input("a", [1, 4, 4, 4]).upsample_nearest(usize::MAX)),
@@ -47,6 +113,47 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("gaussian_heatmaps", "uv", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 3]), 4, 4, 1.0)),
     ("gaussian_heatmaps", "h", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 2]), 0, 4, 1.0)),
     ("gaussian_heatmaps", "sigma_px", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 2]), 4, 4, 0.0)),
+    ("gaussian_heatmaps", "sigma_px", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 2]), 4, 4, f32::NAN)),
+    ("gaussian_heatmaps", "uv", |r| r.gaussian_heatmaps(r.input("uv", [0, 21, 2]), 4, 4, 1.0)),
+    ("gaussian_heatmaps", "result", |r| r.gaussian_heatmaps(r.input("uv", [usize::MAX, 1, 2]), 65_535, 65_535, 1.0)),
+    ("soft_argmax2d", "x", |r| r.input("a", [1, 4, 4]).soft_argmax2d(1.0)),
+    ("soft_argmax2d", "x", |r| r.input("a", [1, 0, 4, 4]).soft_argmax2d(1.0)),
+    ("soft_argmax2d", "x", |r| r.input_u32("a", [1, 4, 4, 4]).soft_argmax2d(1.0)),
+    ("soft_argmax2d", "temperature", |r| r.input("a", [1, 4, 4, 4]).soft_argmax2d(0.0)),
+    ("soft_argmax2d", "temperature", |r| r.input("a", [1, 4, 4, 4]).soft_argmax2d(f32::NAN)),
+    ("soft_argmax2d", "temperature", |r| r.input("a", [1, 4, 4, 4]).soft_argmax2d(f32::INFINITY)),
+    ("soft_argmax2d", "temperature", |r| r.input("a", [1, 4, 4, 4]).soft_argmax2d(1e-45)),
+    ("arg_max2d", "x", |r| r.input("a", [1, 4, 4]).arg_max2d(PeakRefinement::None)),
+    ("arg_max2d", "x", |r| r.input("a", [1, 4, 0, 4]).arg_max2d(PeakRefinement::Parabola)),
+    ("arg_max2d", "x", |r| r.input_u32("a", [1, 4, 4, 4]).arg_max2d(PeakRefinement::QuarterPixel)),
+    ("soft_histogram", "x", |r| r.input("a", [1, 4, 4]).soft_histogram(HISTOGRAM)),
+    ("soft_histogram", "x", |r| r.input("a", [1, 4, 4, 0]).soft_histogram(HISTOGRAM)),
+    ("soft_histogram", "bins", |r| r.input("a", [1, 4, 4, 4]).soft_histogram(SoftHistogram { bins: 1, ..HISTOGRAM })),
+    ("soft_histogram", "bins", |r| {
+        r.input("a", [1, 4, 4, 4]).soft_histogram(SoftHistogram { bins: usize::MAX, ..HISTOGRAM })
+    }),
+    ("soft_histogram", "range", |r| r.input("a", [1, 4, 4, 4]).soft_histogram(SoftHistogram { low: 1.0, ..HISTOGRAM })),
+    ("soft_histogram", "range", |r| {
+        r.input("a", [1, 4, 4, 4]).soft_histogram(SoftHistogram { high: f32::NAN, ..HISTOGRAM })
+    }),
+    ("soft_histogram", "sigma", |r| {
+        let kernel = HistogramKernel::Gaussian { sigma: 0.0 };
+        r.input("a", [1, 4, 4, 4]).soft_histogram(SoftHistogram { kernel, ..HISTOGRAM })
+    }),
+    ("histogram_divergence", "q", |r| histogram_divergence(r.input("p", [1, 4, 3]), r.input("q", [1, 4, 1]), 1e-6)),
+    ("histogram_divergence", "p", |r| histogram_divergence(r.input("p", [0, 4]), r.input("q", [0, 4]), 1e-6)),
+    ("histogram_divergence", "eps", |r| histogram_divergence(r.input("p", [1, 4]), r.input("q", [1, 4]), 0.0)),
+    ("histogram_divergence", "eps", |r| histogram_divergence(r.input("p", [1, 4]), r.input("q", [1, 4]), f32::NAN)),
+    ("uniform", "step", |r| r.uniform([4], 0, r.input("step", [2]))),
+    ("uniform", "shape", |r| r.uniform([4, 0], 0, r.input("step", [1]))),
+    ("uniform", "shape", |r| r.uniform([usize::MAX, 2], 0, r.input("step", [1]))),
+    ("normal", "step", |r| r.normal([4], 0, r.input_u32("step", [0]))),
+    ("normal", "shape", |r| r.normal([1 << 31, 2], 0, r.input_u32("step", [1]))),
+    ("dropout", "x", |r| r.input_u32("a", [4]).dropout(0.5, 0, r.scalar(0.0))),
+    ("dropout", "step", |r| r.input("a", [4]).dropout(0.5, 0, r.input("step", [2]))),
+    ("dropout", "probability", |r| r.input("a", [4]).dropout(1.0, 0, r.scalar(0.0))),
+    ("dropout", "probability", |r| r.input("a", [4]).dropout(-0.1, 0, r.scalar(0.0))),
+    ("dropout", "probability", |r| r.input("a", [4]).dropout(f32::NAN, 0, r.scalar(0.0))),
     ("conv2d", "weight", |r| r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [3, 3, 4, 8]), Conv2d::default())),
     ("conv2d", "weight", |r| r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [5, 5, 3, 8]), Conv2d::default())),
     ("conv2d", "attributes", |r| {
@@ -77,6 +184,8 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("broadcast", "x", |r| r.input("a", [4, 3]).broadcast([4, 5])),
     ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[2])),
 ];
+
+const HISTOGRAM: SoftHistogram = SoftHistogram { bins: 4, low: 0.0, high: 1.0, kernel: HistogramKernel::Triangular };
 
 fn matrix() -> std::sync::Arc<SpmmMatrix> {
     SpmmMatrix::new(Csr::from_triplets(2, 3, &[(0, 1, 2.0), (1, 2, 1.0)]).expect("inside")).expect("consistent")

@@ -211,6 +211,20 @@ impl Recorder {
         Ok(self.push(Kind::Apply(Arc::new(op)), ids, ty))
     }
 
+    /// Fails at the caller's line unless `rule` holds: for what is composed of operators and has no `infer` of its own.
+    #[track_caller]
+    pub(crate) fn require(
+        &self,
+        op: &str,
+        operands: &[Var<'_>],
+        rule: impl FnOnce(&[TensorType]) -> Result<(), Mismatch>,
+    ) -> Result<()> {
+        let site = self.gradient_of.get().unwrap_or(Site(Location::caller()));
+        let types: Vec<TensorType> = operands.iter().map(|v| v.ty()).collect();
+        let names = || operands.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", ");
+        rule(&types).map_err(|wrong| mismatch(op, wrong, names(), site))
+    }
+
     #[track_caller]
     fn push(&self, kind: Kind, inputs: Vec<NodeId>, ty: TensorType) -> Var<'_> {
         let gradient = self.gradient_of.get();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Mismatch, Result};
 use crate::graph::Var;
 use crate::ops::SpmmMatrix;
 
@@ -10,6 +10,27 @@ use crate::ops::SpmmMatrix;
 #[track_caller]
 pub fn squared_error<'r>(a: Var<'r>, b: Var<'r>) -> Result<Var<'r>> {
     sum_over_image(a.sub(b)?.square()?)
+}
+
+/// The Kullback–Leibler divergence of histograms `p` from `q` of one shape (Kullback and Leibler 1951, "On information and
+/// sufficiency"), `Σ p·ln((p + ε) / (q + ε))` over all but the batch axis, mean over the batch. ε, positive, keeps empty bins from
+/// counting infinitely; it should be small against 1 / bins.
+#[track_caller]
+pub fn histogram_divergence<'r>(p: Var<'r>, q: Var<'r>, eps: f32) -> Result<Var<'r>> {
+    p.recorder().require("histogram_divergence", &[p, q], |types| {
+        if types[1] != types[0] {
+            return Err(Mismatch::new("q", &types[0], &types[1]));
+        }
+        if types[0].shape.rank() == 0 || types[0].shape.dims().contains(&0) {
+            return Err(Mismatch::new("p", "extents of at least 1", &types[0]));
+        }
+        match eps.is_finite() && eps > 0.0 {
+            true => Ok(()),
+            false => Err(Mismatch::new("eps", "a positive number", eps)),
+        }
+    })?;
+    let information = p.offset(eps)?.div(q.offset(eps)?)?.log()?;
+    sum_over_image(p.mul(information)?)
 }
 
 /// Sum over everything, divided by the batch size.

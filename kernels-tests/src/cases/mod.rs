@@ -5,13 +5,16 @@ use crate::case::Case;
 
 pub mod conv;
 pub mod graph;
+pub mod heatmap;
 pub mod layout;
 pub mod matmul;
 pub mod nn;
 pub mod norm;
 pub mod pointwise;
 pub mod pool;
+pub mod random;
 pub mod reduce;
+pub mod sample;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
@@ -23,6 +26,9 @@ pub fn all() -> Vec<Case> {
         matmul::cases,
         norm::cases,
         pool::cases,
+        sample::cases,
+        heatmap::cases,
+        random::cases,
         graph::cases,
         nn::cases,
     ];

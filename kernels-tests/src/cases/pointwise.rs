@@ -1,4 +1,4 @@
-//! Functions of one and of two variables, and heat-maps.
+//! Functions of one and of two variables.
 
 use knuckle::ops::{Binary, Comparison, Unary};
 
@@ -11,19 +11,6 @@ pub fn cases() -> Vec<Case> {
     cases.extend(binary());
     cases.extend(comparisons());
     cases.extend(selections());
-    for (n, joints, h, w, sigma) in [(2, 21, 9, 13, 1.5), (1, 1, 1, 1, 0.7), (3, 2, 5, 4, 2.0)] {
-        let uv = Operand::filled([n, joints, 2], Fill::Uniform(-1.0, w as f32 + 1.0));
-        cases.push(
-            Case::new(
-                "gaussian_heatmaps",
-                format!("{h}×{w}, sigma {sigma}"),
-                [uv],
-                move |r, x| r.gaussian_heatmaps(x[0], h, w, sigma),
-                move |x| reference::gaussian_heatmaps(&x[0], h, w, f64::from(sigma)),
-            )
-            .forward_only(),
-        );
-    }
     cases
 }
 

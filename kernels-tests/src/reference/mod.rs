@@ -3,6 +3,7 @@
 
 pub mod conv;
 pub mod graph;
+pub mod heatmap;
 pub mod layout;
 pub mod matmul;
 pub mod nn;
@@ -10,7 +11,9 @@ pub mod norm;
 pub mod optim;
 pub mod pointwise;
 pub mod pool;
+pub mod random;
 pub mod reduce;
+pub mod sample;
 
 /// A dense row-major tensor.
 #[derive(Debug, Clone, PartialEq)]
