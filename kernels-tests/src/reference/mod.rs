@@ -1,6 +1,7 @@
 //! Naive f64 implementations of the operators, written from their definitions with plain loops and the standard library
 //! alone, so that they share no mistake with the kernels.
 
+pub mod adjoint;
 pub mod conv;
 pub mod graph;
 pub mod layout;
