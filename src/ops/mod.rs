@@ -10,6 +10,7 @@ use crate::graph::Var;
 use crate::shape::TensorType;
 
 mod assign;
+mod average;
 mod batch_norm;
 mod binary;
 mod blocks;
@@ -21,6 +22,7 @@ mod gather;
 mod group_norm;
 mod heatmap;
 mod matmul;
+mod one_hot;
 mod operand;
 mod optimizer;
 mod pool;
@@ -34,10 +36,11 @@ mod spmm;
 mod unary;
 mod upsample;
 
+pub use average::Clipped;
 pub use batch_norm::Normalized;
 pub use binary::{Binary, Comparison};
 pub use conv2d::Conv2d;
-pub use optimizer::{Adam, Optimizer, RmsProp, Sgd};
+pub use optimizer::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use spmm::SpmmMatrix;
 pub use unary::Unary;
 

@@ -6,6 +6,7 @@ use crate::case::Case;
 pub mod conv;
 pub mod graph;
 pub mod layout;
+pub mod losses;
 pub mod matmul;
 pub mod nn;
 pub mod norm;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Case> {
         pool::cases,
         graph::cases,
         nn::cases,
+        losses::cases,
         second::cases,
     ];
     families.into_iter().flat_map(|family| family()).collect()
