@@ -21,9 +21,11 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let first = i / p.channels * p.rows_per_block;
     let last = min(first + p.rows_per_block, p.rows);
     let scale = affine[c] * inverseSqrt(stats[p.channels + c] + p.eps);
-    let shift = affine[p.channels + c] - stats[c] * scale;
+    let mean = stats[c];
+    let shift = affine[p.channels + c];
     for (var row = first; row < last; row++) {
-        let v = x[row * p.channels + c] * scale + shift;
+        // The mean comes off first: where it is large, so would be the difference of two products.
+        let v = (x[row * p.channels + c] - mean) * scale + shift;
         y[row * p.channels + c] = select(v, max(v, Channels(0.0)), RELU);
     }
 }

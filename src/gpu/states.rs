@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::buffer::{Buffer, Data};
 use super::device::Gpu;
 use crate::error::{Error, Result};
-use crate::graph::{Init, StateDef, TensorData};
+use crate::graph::{AVERAGE, AVERAGES_BEGUN, Init, StateDef, TensorData};
 use crate::rng::Rng;
 use crate::shape::{DType, TensorType};
 
@@ -106,6 +106,29 @@ impl States {
             TensorData::of_words(ty, &words).expect("as many bytes as the type says")
         });
         Ok(tensors.collect())
+    }
+}
+
+impl States {
+    /// A copy of these states for inference, in which each parameter has the value of its moving average, if
+    /// [`Recorder::average_parameters`](crate::Recorder::average_parameters) keeps one.
+    pub fn averaged(&self) -> Result<States> {
+        let names = self.names();
+        let begun = match names.iter().any(|name| name == AVERAGES_BEGUN) {
+            true => self.read(&[AVERAGES_BEGUN])?[0].to_f32() != [0.0],
+            false => false,
+        };
+        let average = |name: &str| Some(format!("{name}{AVERAGE}")).filter(|a| begun && names.contains(a));
+        let kept: Vec<&String> = names.iter().filter(|name| !name.ends_with(AVERAGE)).collect();
+        let sources: Vec<String> = kept.iter().map(|name| average(name).unwrap_or_else(|| name.to_string())).collect();
+        let values = self.read(&sources.iter().map(String::as_str).collect::<Vec<_>>())?;
+        let copy = States::seeded(&self.gpu, self.seed);
+        for (name, data) in kept.into_iter().zip(values) {
+            let trainable = self.describe(name).is_some_and(|(_, trainable)| trainable);
+            copy.buffer(&StateDef { name: name.clone(), ty: data.ty.clone(), init: Init::Data(data), trainable })?;
+        }
+        self.gpu.check()?;
+        Ok(copy)
     }
 }
 

@@ -2,10 +2,11 @@
 //! Knows no operator but addition.
 
 use std::collections::HashMap;
+use std::panic::Location;
 
 use super::node::{Kind, NodeId};
 use super::record::Var;
-use crate::error::{Error, Mismatch, Result};
+use crate::error::{Error, Mismatch, Result, Site};
 use crate::ops::VjpCall;
 
 /// The gradients that [`Var::backward`] recorded.
@@ -19,6 +20,11 @@ impl<'r> Gradients<'r> {
     /// The gradient of the loss with respect to `var`, if the loss depends on it and it was asked for.
     pub fn of(&self, var: Var<'r>) -> Option<Var<'r>> {
         self.by_node.get(&var.id()).copied()
+    }
+
+    /// Puts another gradient in the place of `var`'s.
+    pub(crate) fn replace(&mut self, var: Var<'r>, gradient: Var<'r>) {
+        self.by_node.insert(var.id(), gradient);
     }
 
     /// The loss that was differentiated.
@@ -50,22 +56,53 @@ impl<'r> Var<'r> {
                 site,
             });
         }
+        let parameters = recorder.with_graph(|graph| {
+            let trainable = |i: &usize| match graph.nodes[*i].kind {
+                Kind::State(s) => graph.states[s.index()].trainable,
+                _ => false,
+            };
+            (0..=self.id().index()).filter(trainable).map(|i| recorder.var(NodeId(i as u32))).collect::<Vec<_>>()
+        });
+        let seed = recorder.as_gradient_of(site, || recorder.constant(self.shape(), &[1.0]))?;
+        self.pull(seed, &[extra, &parameters].concat())
+    }
+
+    /// Appends the gradients of `Σ cotangent · self` with respect to the given nodes alone, which may lie inside the
+    /// graph: a critic's gradient with respect to what it judges, say. `cotangent` has this shape.
+    #[track_caller]
+    pub fn pullback(self, cotangent: Var<'r>, to: &[Var<'r>]) -> Result<Gradients<'r>> {
+        if self.ty() != cotangent.ty() {
+            return Err(Error::Operand {
+                op: "pullback".into(),
+                operand: "cotangent".into(),
+                expected: self.ty().to_string(),
+                got: cotangent.ty().to_string(),
+                operands: format!("{self:?}, {cotangent:?}"),
+                site: Site(Location::caller()),
+            });
+        }
+        self.pull(cotangent, to)
+    }
+
+    /// Walks the tape back from here to the `asked` nodes, beginning with the gradient `seed`.
+    fn pull(self, seed: Var<'r>, asked: &[Var<'r>]) -> Result<Gradients<'r>> {
+        let recorder = self.recorder();
         let wanted = recorder.with_graph(|graph| {
             // A node's gradient is wanted if it is asked for or something it is computed from is.
             let mut wanted = vec![false; self.id().index() + 1];
+            for var in asked.iter().filter(|var| std::ptr::eq(var.recorder(), recorder)) {
+                if let Some(wanted) = wanted.get_mut(var.id().index()) {
+                    *wanted = true;
+                }
+            }
             for (i, node) in graph.nodes.iter().take(wanted.len()).enumerate() {
-                let asked = match node.kind {
-                    Kind::State(s) => graph.states[s.index()].trainable,
-                    _ => extra.iter().any(|v| v.id().index() == i),
-                };
-                wanted[i] = asked || node.inputs.iter().any(|id| wanted[id.index()]);
                 let through = node.operator().is_none_or(|op| op.differentiable());
-                wanted[i] &= through && node.ty.dtype.is_float() && !node.mutates();
+                wanted[i] |= through && node.inputs.iter().any(|id| wanted[id.index()]);
+                wanted[i] &= node.ty.dtype.is_float() && !node.mutates();
             }
             wanted
         });
         let mut by_node: HashMap<NodeId, Var<'r>> = HashMap::new();
-        let seed = recorder.as_gradient_of(site, || recorder.constant(self.shape(), &[1.0]))?;
         by_node.insert(self.id(), seed);
         for index in (0..wanted.len()).rev() {
             let id = NodeId(index as u32);
@@ -74,7 +111,7 @@ impl<'r> Var<'r> {
                 let node = graph.node(id);
                 (node.operator().cloned(), node.inputs.clone(), node.site)
             });
-            let Some(op) = op else { continue };
+            let Some(op) = op.filter(|op| op.differentiable()) else { continue };
             let call = VjpCall {
                 inputs: inputs.iter().map(|&i| recorder.var(i)).collect(),
                 wanted: inputs.iter().map(|i| wanted[i.index()]).collect(),

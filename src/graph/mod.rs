@@ -5,5 +5,6 @@ mod node;
 mod record;
 
 pub use backward::Gradients;
+pub(crate) use node::{AVERAGE, AVERAGES_BEGUN};
 pub use node::{Graph, Init, Kind, Node, NodeId, StateDef, StateId, TensorData};
 pub use record::{Mode, Recorder, Var};

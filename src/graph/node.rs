@@ -112,6 +112,11 @@ pub enum Init {
     Data(TensorData),
 }
 
+/// What the name of a parameter's moving average adds to the parameter's,
+pub(crate) const AVERAGE: &str = ".average";
+/// and the state that is 0 until there are averages.
+pub(crate) const AVERAGES_BEGUN: &str = "average.begun";
+
 /// A named tensor that outlives a run: a parameter, a running statistic, a moment.
 #[derive(Debug, Clone)]
 pub struct StateDef {

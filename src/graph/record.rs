@@ -89,6 +89,14 @@ impl Recorder {
         value
     }
 
+    /// Runs `body` with nothing before names.
+    pub(crate) fn unscoped<T>(&self, body: impl FnOnce() -> T) -> T {
+        let outer = self.scope.replace(String::new());
+        let value = body();
+        self.scope.replace(outer);
+        value
+    }
+
     /// A tensor uploaded at every run.
     #[track_caller]
     pub fn input(&self, name: &str, shape: impl Into<Shape>) -> Var<'_> {

@@ -1,10 +1,94 @@
-//! Losses of the hand systems. Each is a sum over an image's elements, averaged over the batch.
+//! Losses. Those of meshes are sums over an image's elements, averaged over the batch; the others say by a [`Reduction`]
+//! what becomes of their elements.
 
+mod adversarial;
+mod bones;
+mod classes;
+mod elements;
+mod similarity;
+
+use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
-use crate::error::{Mismatch, Result};
+use crate::error::{Error, Mismatch, Result, Site};
 use crate::graph::Var;
 use crate::ops::SpmmMatrix;
+
+pub use adversarial::{
+    gradient_penalty, hinge_critic_loss, hinge_generator_loss, wasserstein_critic_loss, wasserstein_generator_loss,
+};
+pub use bones::{bone_direction_loss, bone_length_loss, bone_vectors};
+pub use classes::{binary_cross_entropy_with_logits, cross_entropy, kl_divergence, soft_cross_entropy};
+pub use elements::{huber_loss, l1_loss, mse_loss, smooth_l1_loss};
+pub use similarity::{cosine_embedding_loss, cosine_similarity};
+
+/// What becomes of the elements of a loss, whose first axis is the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reduction {
+    /// The mean of all elements, `[1]`.
+    #[default]
+    Mean,
+    /// The sum of all elements, `[1]`.
+    Sum,
+    /// The sum of each sample's elements, the mean over the samples, `[1]`.
+    BatchMean,
+    /// The mean of each sample's elements, `[N]`; their mean is [`Reduction::Mean`].
+    PerSample,
+}
+
+impl Reduction {
+    /// Reduces the elements of a loss; there must be some.
+    #[track_caller]
+    pub fn apply<'r>(self, elements: Var<'r>) -> Result<Var<'r>> {
+        let shape = elements.shape();
+        let some = shape.rank() > 0 && shape.numel() > 0;
+        expect("reduction", "elements", some, "at least one element", shape.clone(), &[elements])?;
+        let batch = shape.dims()[0];
+        match self {
+            Reduction::Mean => elements.mean_all(),
+            Reduction::Sum => elements.sum_all(),
+            Reduction::BatchMean => elements.sum_all()?.scale(1.0 / batch as f32),
+            Reduction::PerSample => elements.reshape([batch, shape.numel() / batch])?.mean(&[1])?.reshape([batch]),
+        }
+    }
+}
+
+/// A typed error at the caller's line unless an operand of a loss (or layer) fits.
+#[track_caller]
+pub(super) fn expect(
+    loss: &str,
+    operand: &str,
+    fits: bool,
+    expected: impl fmt::Display,
+    got: impl fmt::Display,
+    operands: &[Var<'_>],
+) -> Result<()> {
+    if fits {
+        return Ok(());
+    }
+    let operands: Vec<String> = operands.iter().map(|v| format!("{v:?}")).collect();
+    Err(Error::Operand {
+        op: loss.into(),
+        operand: operand.into(),
+        expected: expected.to_string(),
+        got: got.to_string(),
+        operands: operands.join(", "),
+        site: Site(Location::caller()),
+    })
+}
+
+/// Fails unless two operands are of one type: a loss repeats nothing.
+#[track_caller]
+fn expect_same<'r>(loss: &str, a: Var<'r>, (operand, b): (&str, Var<'r>)) -> Result<()> {
+    expect(loss, operand, a.ty() == b.ty(), a.ty(), b.ty(), &[a, b])
+}
+
+/// Fails unless an attribute is positive.
+#[track_caller]
+fn expect_positive(loss: &str, attribute: &str, value: f32) -> Result<()> {
+    expect(loss, attribute, value.is_finite() && value > 0.0, "a positive number", value, &[])
+}
 
 /// `Σ ‖a − b‖²` over all but the batch axis, mean over the batch.
 #[track_caller]

@@ -1,6 +1,7 @@
 //! Layers and losses: short functions over [`Var`]. A layer's parameters are named by its scope.
 
 pub mod losses;
+mod normalize;
 
 use std::sync::Arc;
 
@@ -8,6 +9,8 @@ use crate::error::Result;
 use crate::graph::{Init, Mode, TensorData, Var};
 use crate::ops::{Conv2d, SpmmMatrix};
 use crate::shape::TensorType;
+
+pub use normalize::{group_norm, instance_norm, layer_norm, spectral_norm};
 
 /// How much of a running statistic is replaced by each batch's.
 const STATISTICS_MOMENTUM: f32 = 0.05;

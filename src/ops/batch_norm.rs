@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::detach::vjp_of_formula;
 use super::reduce::column_sum;
-use super::{Cost, Operator, VjpCall, expect_f32, operands};
+use super::{Comparison, Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
@@ -175,6 +176,31 @@ impl Operator for Normalize {
     }
 }
 
+impl Normalize {
+    /// x̂ and the reciprocal of its deviation as rows × channels, by simple operators.
+    fn formula<'r>(&self, x: Var<'r>, stats: Var<'r>) -> Result<(Var<'r>, Var<'r>)> {
+        let x = x.reshape([x.shape().rows(), x.shape().channels()])?;
+        let (d, variance) = if self.train {
+            let d = x.sub(x.mean(&[0])?)?;
+            (d, d.square()?.mean(&[0])?)
+        } else {
+            (x.sub(stats.slice(0, 0, 1)?)?, stats.slice(0, 1, 1)?)
+        };
+        let inverse = variance.offset(self.eps)?.power(-0.5)?;
+        Ok((d.mul(inverse)?, inverse))
+    }
+
+    /// The gradient before the ReLU, as rows × channels.
+    fn unmasked<'r>(&self, gy: Var<'r>, normal: Var<'r>, affine: Var<'r>) -> Result<Var<'r>> {
+        let gy = gy.reshape(normal.shape())?;
+        if !self.relu {
+            return Ok(gy);
+        }
+        let y = normal.mul(affine.slice(0, 0, 1)?)?.add(affine.slice(0, 1, 1)?)?;
+        gy.mul(y.compare(Comparison::Greater, gy.recorder().scalar(0.0))?)
+    }
+}
+
 /// `Σ g·x̂` and `Σ g` over rows, `[2, C]`: the gradient of the affine pair, and what the input's gradient needs.
 /// Operands gy, x, statistics, affine.
 #[derive(Debug, Clone, Copy)]
@@ -190,8 +216,13 @@ impl Operator for Sums {
         Ok(affine.clone())
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None; 4])
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        vjp_of_formula(call, |operands| {
+            let [gy, x, stats, affine] = [0, 1, 2, 3].map(|i| operands[i]);
+            let (normal, _) = self.0.formula(x, stats)?;
+            let g = self.0.unmasked(gy, normal, affine)?;
+            g.recorder().concat(&[g.mul(normal)?.sum(&[0])?, g.sum(&[0])?], 0)
+        })
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
@@ -235,8 +266,18 @@ impl Operator for InputGradient {
         }
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None; 5 + usize::from(self.addend)])
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        vjp_of_formula(call, |operands| {
+            let [gy, x, stats, affine, sums] = [0, 1, 2, 3, 4].map(|i| operands[i]);
+            let (normal, inverse) = self.normalize.formula(x, stats)?;
+            let mut g = self.normalize.unmasked(gy, normal, affine)?;
+            if self.normalize.train {
+                let means = sums.scale(1.0 / x.shape().rows() as f32)?;
+                g = g.sub(means.slice(0, 1, 1)?)?.sub(normal.mul(means.slice(0, 0, 1)?)?)?;
+            }
+            let gx = g.mul(affine.slice(0, 0, 1)?.mul(inverse)?)?.reshape(x.shape())?;
+            if self.addend { gx.add(operands[5]) } else { Ok(gx) }
+        })
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
@@ -310,19 +351,40 @@ pub struct Normalized<'r> {
 
 impl<'r> Var<'r> {
     /// Normalises each channel by the batch's own mean and variance, then scales and shifts it by the rows of `affine`
-    /// (`[2, C]`), then ReLU if asked. `eps` is added to the variance.
+    /// (`[2, C]`) if given, then ReLU if asked. `eps` is added to the variance.
     #[track_caller]
-    pub fn batch_norm_train(self, affine: Var<'r>, eps: f32, relu: bool) -> Result<Normalized<'r>> {
+    pub fn batch_norm_train(self, affine: impl Into<Option<Var<'r>>>, eps: f32, relu: bool) -> Result<Normalized<'r>> {
         let statistics = self.recorder().apply(Statistics, &[self])?;
+        let affine = match affine.into() {
+            Some(affine) => affine,
+            None => self.neutral_affine()?,
+        };
         let y = self.recorder().apply(Normalize { eps, relu, train: true }, &[self, statistics, affine])?;
         Ok(Normalized { y, statistics })
     }
 
     /// Normalises each channel by given means and variances (the rows of `statistics`, `[2, C]`), then scales and shifts
-    /// it by the rows of `affine`, then ReLU if asked.
+    /// it by the rows of `affine` if given, then ReLU if asked.
     #[track_caller]
-    pub fn batch_norm_infer(self, affine: Var<'r>, statistics: Var<'r>, eps: f32, relu: bool) -> Result<Var<'r>> {
+    pub fn batch_norm_infer(
+        self,
+        affine: impl Into<Option<Var<'r>>>,
+        statistics: Var<'r>,
+        eps: f32,
+        relu: bool,
+    ) -> Result<Var<'r>> {
+        let affine = match affine.into() {
+            Some(affine) => affine,
+            None => self.neutral_affine()?,
+        };
         self.recorder().apply(Normalize { eps, relu, train: false }, &[self, statistics, affine])
+    }
+
+    /// Scale 1 and shift 0 for each channel of this: `[2, C]`.
+    #[track_caller]
+    pub(super) fn neutral_affine(self) -> Result<Var<'r>> {
+        let channels = self.shape().channels();
+        self.recorder().constant([2, channels], &[vec![1.0; channels], vec![0.0; channels]].concat())
     }
 
     /// Records that this named state becomes `keep·state + (1 − keep)·value` at the end of every run: an exponential

@@ -86,17 +86,18 @@ impl Operator for Binary {
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let (a, b, gy) = (call.inputs[0], call.inputs[1], call.cotangent);
-        let times =
-            |factor: Factor, first: Var<'r>, second: Var<'r>| gy.mul(a.recorder().apply(factor, &[first, second])?);
+        let share = |first: Var<'r>, second: Var<'r>| {
+            gy.mul(a.recorder().apply(Factor::Share, &[first.detach()?, second.detach()?])?)
+        };
         let ga = call.grad(0, || {
             match self {
                 Binary::Add | Binary::Sub => Ok(gy),
                 Binary::Mul => gy.mul(b),
                 Binary::Div => gy.div(b),
-                Binary::Max => times(Factor::Share, a, b),
-                Binary::Min => times(Factor::Share, b, a),
+                Binary::Max => share(a, b),
+                Binary::Min => share(b, a),
                 Binary::Power => gy.mul(b.mul(a.power_of(b.offset(-1.0)?)?)?),
-                Binary::Prelu => times(Factor::Slope, a, b),
+                Binary::Prelu => gy.mul(a.recorder().apply(Factor::Slope, &[a.detach()?, b])?),
             }?
             .sum_to(a.shape())
         })?;
@@ -106,8 +107,8 @@ impl Operator for Binary {
                 Binary::Sub => gy.scale(-1.0),
                 Binary::Mul => gy.mul(a),
                 Binary::Div => gy.mul(call.output)?.div(b)?.scale(-1.0),
-                Binary::Max => times(Factor::Share, b, a),
-                Binary::Min => times(Factor::Share, a, b),
+                Binary::Max => share(b, a),
+                Binary::Min => share(a, b),
                 Binary::Power => gy.mul(call.output.mul(a.log()?)?),
                 Binary::Prelu => gy.mul(a.clamp(f32::MIN, 0.0)?),
             }?
@@ -227,8 +228,24 @@ impl Operator for Factor {
         infer_broadcast(inputs)
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None])
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        let (a, b, cotangent) = (call.inputs[0], call.inputs[1], call.cotangent);
+        match self {
+            // Their jumps have no derivative: the operands are recorded detached.
+            Factor::Share => Ok(vec![None, None]),
+            Factor::Slope => {
+                let gb = || {
+                    let negative = a.compare(Comparison::LessEqual, a.recorder().scalar(0.0))?;
+                    cotangent.mul(negative)?.sum_to(b.shape())
+                };
+                Ok(vec![None, call.grad(1, gb)?])
+            }
+            Factor::Ratio => {
+                let ga = call.grad(0, || cotangent.ratio(b)?.sum_to(a.shape()))?;
+                let gb = call.grad(1, || cotangent.mul(call.output)?.ratio(b)?.scale(-1.0)?.sum_to(b.shape()))?;
+                Ok(vec![ga, gb])
+            }
+        }
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
@@ -429,7 +446,7 @@ impl<'r> Var<'r> {
         self.recorder().apply(Binary::Prelu, &[self, slope])
     }
 
-    /// `a / b`, 0 where b is 0, broadcasting; a factor of gradients, without one itself.
+    /// `a / b`, 0 where b is 0, broadcasting; a factor of gradients.
     #[track_caller]
     pub(super) fn ratio(self, other: Var<'r>) -> Result<Var<'r>> {
         self.recorder().apply(Factor::Ratio, &[self, other])

@@ -10,18 +10,22 @@ use crate::graph::Var;
 use crate::shape::TensorType;
 
 mod assign;
+mod average;
 mod batch_norm;
 mod binary;
 mod blocks;
 mod cast;
 mod concat;
 mod conv2d;
+mod detach;
 mod extreme;
 mod gather;
 mod grid_sample;
+mod group_norm;
 mod heatmap;
 mod histogram;
 mod matmul;
+mod one_hot;
 mod operand;
 mod optimizer;
 mod peaks;
@@ -39,12 +43,13 @@ mod spmm;
 mod unary;
 mod upsample;
 
+pub use average::Clipped;
 pub use batch_norm::Normalized;
 pub use binary::{Binary, Comparison};
 pub use conv2d::Conv2d;
 pub use grid_sample::{GridPadding, GridSample};
 pub use histogram::{HistogramKernel, SoftHistogram};
-pub use optimizer::{Adam, Optimizer, RmsProp, Sgd};
+pub use optimizer::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 pub use peaks::PeakRefinement;
 pub use separable::{AvgPool2d, Resize};
 pub use spmm::SpmmMatrix;
@@ -133,6 +138,8 @@ pub(crate) fn operands<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<
 /// Fails unless `ty` is f32 or f16.
 pub(crate) fn expect_float(operand: &'static str, ty: &TensorType) -> Result<(), Mismatch> {
     if ty.dtype.is_float() { Ok(()) } else { Err(Mismatch::new(operand, "f32 or f16", ty.dtype)) }
+}
+
 /// The extents of images N×H×W×C: none 0, and none so large that arithmetic with them or with their product overflows.
 fn image_extents(operand: &'static str, ty: &TensorType) -> Result<[usize; 4], Mismatch> {
     expect_f32(operand, ty)?;

@@ -59,14 +59,74 @@ impl Default for Adam {
     }
 }
 
+/// AdamW (Loshchilov and Hutter 2019, algorithm 2): [`Adam`], whose weight decay is decoupled from the gradient, with a
+/// decay to begin with.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamW {
+    /// How much of the running mean is kept each step.
+    pub beta1: f32,
+    /// How much of the running mean square is kept each step.
+    pub beta2: f32,
+    /// Added to the root.
+    pub eps: f32,
+    /// The fraction of a weight, times the learning rate, taken off it each step.
+    pub weight_decay: f32,
+}
+
+impl Default for AdamW {
+    fn default() -> Self {
+        let Adam { beta1, beta2, eps, .. } = Adam::default();
+        AdamW { beta1, beta2, eps, weight_decay: 1e-2 }
+    }
+}
+
+impl From<AdamW> for Adam {
+    fn from(AdamW { beta1, beta2, eps, weight_decay }: AdamW) -> Self {
+        Adam { beta1, beta2, eps, weight_decay }
+    }
+}
+
+impl Optimizer for AdamW {
+    #[track_caller]
+    fn update<'r>(&self, name: &str, parameter: Var<'r>, gradient: Var<'r>, lr: Var<'r>) -> Result<()> {
+        Adam::from(*self).update(name, parameter, gradient, lr)
+    }
+
+    #[track_caller]
+    fn finish(&self, recorder: &Recorder) -> Result<()> {
+        Adam::from(*self).finish(recorder)
+    }
+}
+
 /// A rule that [`Recorder::step`] applies to every parameter.
 pub trait Optimizer {
     /// Records the update of one parameter; called once for each with its full name.
+    #[track_caller]
     fn update<'r>(&self, name: &str, parameter: Var<'r>, gradient: Var<'r>, lr: Var<'r>) -> Result<()>;
 
     /// Records what is done once a step after all parameters.
+    #[track_caller]
     fn finish(&self, _recorder: &Recorder) -> Result<()> {
         Ok(())
+    }
+}
+
+/// Fails unless a share of something kept is from 0 to below 1.
+fn expect_share(operand: &'static str, value: f32) -> Result<(), Mismatch> {
+    match (0.0..1.0).contains(&value) {
+        true => Ok(()),
+        false => Err(Mismatch::new(operand, "a number from 0 to below 1", value)),
+    }
+}
+
+/// Fails unless what is added to a root is positive, and the decay not negative.
+fn expect_eps_and_decay(eps: f32, weight_decay: f32) -> Result<(), Mismatch> {
+    if !(eps.is_finite() && eps > 0.0) {
+        return Err(Mismatch::new("eps", "a positive number", eps));
+    }
+    match weight_decay.is_finite() && weight_decay >= 0.0 {
+        true => Ok(()),
+        false => Err(Mismatch::new("weight_decay", "a number of at least 0", weight_decay)),
     }
 }
 
@@ -82,7 +142,7 @@ fn same_types(
         }
     }
     for &(i, operand, len) in vectors {
-        if inputs[i].shape.numel() != len {
+        if inputs[i].shape.numel() != len || inputs[i].dtype != w.dtype {
             return Err(Mismatch::new(operand, format!("{len} elements"), inputs[i]));
         }
     }
@@ -99,6 +159,8 @@ impl Operator for SgdStep {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        expect_share("momentum", self.0.momentum)?;
+        expect_eps_and_decay(1.0, self.0.weight_decay)?;
         same_types(inputs, &[1, 2], &[(3, "learning rate", 1)])
     }
 
@@ -127,6 +189,7 @@ impl Operator for SgdStep {
 }
 
 impl Optimizer for Sgd {
+    #[track_caller]
     fn update<'r>(&self, name: &str, parameter: Var<'r>, gradient: Var<'r>, lr: Var<'r>) -> Result<()> {
         let r = parameter.recorder();
         let v = r.buffer(&format!("{name}.velocity"), parameter.ty(), Init::Constant(0.0));
@@ -145,6 +208,8 @@ impl Operator for RmsPropStep {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        expect_share("rho", self.0.rho)?;
+        expect_eps_and_decay(self.0.eps, self.0.weight_decay)?;
         same_types(inputs, &[1, 2], &[(3, "learning rate", 1)])
     }
 
@@ -172,6 +237,7 @@ impl Operator for RmsPropStep {
 }
 
 impl Optimizer for RmsProp {
+    #[track_caller]
     fn update<'r>(&self, name: &str, parameter: Var<'r>, gradient: Var<'r>, lr: Var<'r>) -> Result<()> {
         let r = parameter.recorder();
         let v = r.buffer(&format!("{name}.mean_square"), parameter.ty(), Init::Constant(0.0));
@@ -190,6 +256,9 @@ impl Operator for AdamStep {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        expect_share("beta1", self.0.beta1)?;
+        expect_share("beta2", self.0.beta2)?;
+        expect_eps_and_decay(self.0.eps, self.0.weight_decay)?;
         same_types(inputs, &[1, 2, 3], &[(4, "learning rate", 1), (5, "power", 2)])
     }
 
@@ -225,6 +294,7 @@ impl Adam {
 }
 
 impl Optimizer for Adam {
+    #[track_caller]
     fn update<'r>(&self, name: &str, parameter: Var<'r>, gradient: Var<'r>, lr: Var<'r>) -> Result<()> {
         let r = parameter.recorder();
         let m = r.buffer(&format!("{name}.mean"), parameter.ty(), Init::Constant(0.0));
@@ -233,6 +303,7 @@ impl Optimizer for Adam {
         Ok(())
     }
 
+    #[track_caller]
     fn finish(&self, recorder: &Recorder) -> Result<()> {
         let power = self.power(recorder);
         let betas = recorder.constant([2], &[self.beta1, self.beta2])?;

@@ -82,14 +82,34 @@ pub(super) fn runs(axes: &[usize]) -> Vec<(usize, usize)> {
 /// Emits the sum of the input over the axes, or with `norm` the root of the sum of its squares.
 fn lower_sum(lowering: &mut Lowering<'_>, first: usize, last: usize, scale: f32, norm: bool) -> Result<()> {
     let x = lowering.input(0);
+    let (extents, output) = (around(&x.ty.shape, first, last), lowering.output());
+    stages(lowering, x.buffer, output, extents, scale, norm)
+}
+
+/// Emits the sum over the middle axis of `from`, outer × length × inner, into `to`.
+pub(super) fn sum_stages(
+    lowering: &mut Lowering<'_>,
+    from: BufferRef,
+    to: BufferRef,
+    extents: [usize; 3],
+) -> Result<()> {
+    stages(lowering, from, to, extents, 1.0, false)
+}
+
+fn stages(
+    lowering: &mut Lowering<'_>,
+    mut from: BufferRef,
+    output: BufferRef,
+    [outer, mut length, inner]: [usize; 3],
+    scale: f32,
+    norm: bool,
+) -> Result<()> {
     let lanes = lowering.target().lanes();
-    let [outer, mut length, inner] = around(&x.ty.shape, first, last);
-    let mut from = x.buffer;
     let mut square = norm;
     loop {
         let chunks = length.div_ceil(CHUNK).max(1);
         let end = chunks == 1;
-        let to = if end { lowering.output() } else { lowering.scratch(outer * chunks * inner) };
+        let to = if end { output } else { lowering.scratch(outer * chunks * inner) };
         let chunk = length.div_ceil(chunks);
         let dispatch = lowering.dispatch(&SUM).define("WG", lanes).bind("x", from).bind("y", to);
         let dispatch = dispatch.define("SQUARE", square).define("ROOT", norm && end);

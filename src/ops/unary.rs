@@ -1,6 +1,6 @@
 //! Functions of one variable, applied element by element.
 
-use super::{Operator, VjpCall, expect_f32, operands};
+use super::{Comparison, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -111,6 +111,63 @@ impl Unary {
     }
 }
 
+/// What a derivative is a function of, as the gradient's kernel has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slope {
+    /// The operand.
+    OfX,
+    /// The result.
+    OfY,
+    /// Neither, but for jumps: its own derivative is taken as 0.
+    Piecewise,
+}
+
+impl Unary {
+    fn slope(self) -> Slope {
+        match self {
+            Unary::Affine { .. } | Unary::Relu | Unary::LeakyRelu { .. } | Unary::Abs | Unary::Clamp { .. } => {
+                Slope::Piecewise
+            }
+            Unary::Sigmoid | Unary::Tanh | Unary::Exp | Unary::Sqrt | Unary::Elu { .. } | Unary::Reciprocal => {
+                Slope::OfY
+            }
+            _ => Slope::OfX,
+        }
+    }
+
+    /// `product` times the derivative of the derivative, with respect to what [`Unary::slope`] says.
+    fn times_curvature<'r>(self, product: Var<'r>, x: Var<'r>, y: Var<'r>) -> Result<Var<'r>> {
+        let r = x.recorder();
+        let within = |bound: f32| product.mul(x.abs()?.compare(Comparison::Less, r.scalar(bound))?);
+        match self {
+            Unary::Sigmoid => product.mul(y.unary(Unary::Affine { scale: -2.0, offset: 1.0 })?),
+            Unary::Tanh => product.mul(y.scale(-2.0)?),
+            Unary::Exp => Ok(product),
+            Unary::Sqrt => product.div(y.square()?)?.scale(-0.5),
+            Unary::Elu { .. } => product.mul(x.compare(Comparison::LessEqual, r.scalar(0.0))?),
+            Unary::Reciprocal => product.mul(y.scale(-2.0)?),
+            Unary::Log => product.div(x.square()?)?.scale(-1.0),
+            Unary::Square => product.scale(2.0),
+            Unary::SmoothL1 { beta } => within(beta)?.scale(1.0 / beta),
+            Unary::Huber { delta } => within(delta),
+            Unary::Softplus => product.mul(x.sigmoid()?.mul(x.scale(-1.0)?.sigmoid()?)?),
+            // φ(x)·(2 − x²), φ the density of the standard normal.
+            Unary::Gelu => {
+                let square = x.square()?;
+                let density = square.scale(-0.5)?.exp()?.scale(0.398_942_3)?;
+                product.mul(density.mul(square.unary(Unary::Affine { scale: -1.0, offset: 2.0 })?)?)
+            }
+            Unary::HardSwish => within(3.0)?.scale(1.0 / 3.0),
+            Unary::Power { exponent } => product.mul(x.power(exponent - 2.0)?.scale(exponent * (exponent - 1.0))?),
+            Unary::Sin => product.mul(x.sin()?.scale(-1.0)?),
+            Unary::Cos => product.mul(x.cos()?.scale(-1.0)?),
+            Unary::Affine { .. } | Unary::Relu | Unary::LeakyRelu { .. } | Unary::Abs | Unary::Clamp { .. } => {
+                product.scale(0.0)
+            }
+        }
+    }
+}
+
 impl Operator for Unary {
     fn name(&self) -> &'static str {
         self.code().0
@@ -135,7 +192,14 @@ impl Operator for Unary {
         let (x, y, gy) = (call.inputs[0], call.output, call.cotangent);
         let grad = match *self {
             Unary::Affine { scale, .. } => call.grad(0, || gy.scale(scale))?,
-            op => call.grad(0, || x.recorder().apply(UnaryGrad(op), &[x, y, gy]))?,
+            op => call.grad(0, || {
+                let (x, y) = match op.slope() {
+                    Slope::OfX => (x, y.detach()?),
+                    Slope::OfY => (x.detach()?, y),
+                    Slope::Piecewise => (x.detach()?, y.detach()?),
+                };
+                x.recorder().apply(UnaryGrad(op), &[x, y, gy])
+            })?,
         };
         Ok(vec![grad])
     }
@@ -164,8 +228,15 @@ impl Operator for UnaryGrad {
         Ok(x.clone())
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None, None])
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        let ([x, y, gy], cotangent) = ([0, 1, 2].map(|i| call.inputs[i]), call.cotangent);
+        let of_slope = |i: usize| call.grad(i, || self.0.times_curvature(cotangent.mul(gy)?, x, y));
+        let (gx, ggy) = match self.0.slope() {
+            Slope::OfX => (of_slope(0)?, None),
+            Slope::OfY => (None, of_slope(1)?),
+            Slope::Piecewise => (None, None),
+        };
+        Ok(vec![gx, ggy, call.grad(2, || x.recorder().apply(*self, &[x, y, cotangent]))?])
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
@@ -226,6 +297,7 @@ impl<'r> Var<'r> {
     /// This gradient where `y`, the result of a ReLU, is positive, else 0.
     #[track_caller]
     pub(crate) fn relu_mask(self, y: Var<'r>) -> Result<Var<'r>> {
+        let y = y.detach()?;
         self.recorder().apply(UnaryGrad(Unary::Relu), &[y, y, self])
     }
 

@@ -7,6 +7,7 @@ pub mod conv;
 pub mod graph;
 pub mod heatmap;
 pub mod layout;
+pub mod losses;
 pub mod matmul;
 pub mod nn;
 pub mod norm;
@@ -15,6 +16,7 @@ pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod sample;
+pub mod second;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
@@ -31,6 +33,8 @@ pub fn all() -> Vec<Case> {
         random::cases,
         graph::cases,
         nn::cases,
+        losses::cases,
+        second::cases,
     ];
     families.into_iter().flat_map(|family| family()).collect()
 }

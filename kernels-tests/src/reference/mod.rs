@@ -1,10 +1,12 @@
 //! Naive f64 implementations of the operators, written from their definitions with plain loops and the standard library
 //! alone, so that they share no mistake with the kernels.
 
+pub mod adjoint;
 pub mod conv;
 pub mod graph;
 pub mod heatmap;
 pub mod layout;
+pub mod losses;
 pub mod matmul;
 pub mod nn;
 pub mod norm;
