@@ -15,9 +15,12 @@ mod binary;
 mod blocks;
 mod concat;
 mod conv2d;
+mod cumulative;
+pub(crate) mod extents;
 mod extreme;
 mod gather;
 mod heatmap;
+mod indexing;
 mod matmul;
 mod operand;
 mod optimizer;
@@ -28,15 +31,21 @@ mod select;
 mod slab;
 mod slice;
 mod softmax;
+mod sort;
 mod spmm;
+mod spmm_values;
+mod tile;
 mod unary;
 mod upsample;
 
 pub use batch_norm::Normalized;
 pub use binary::{Binary, Comparison};
 pub use conv2d::Conv2d;
+pub use cumulative::CumulativeSum;
 pub use optimizer::{Adam, Optimizer, RmsProp, Sgd};
+pub use sort::{SortOrder, Sorted};
 pub use spmm::SpmmMatrix;
+pub use spmm_values::SparsePattern;
 pub use unary::Unary;
 
 /// A differentiable tensor operator. Implement it to add one from inside or outside the crate; record it with

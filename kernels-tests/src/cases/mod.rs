@@ -5,6 +5,7 @@ use crate::case::Case;
 
 pub mod conv;
 pub mod graph;
+pub mod indexing;
 pub mod layout;
 pub mod matmul;
 pub mod nn;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Case> {
         norm::cases,
         pool::cases,
         graph::cases,
+        indexing::cases,
         nn::cases,
     ];
     families.into_iter().flat_map(|family| family()).collect()

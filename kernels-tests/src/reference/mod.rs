@@ -3,6 +3,7 @@
 
 pub mod conv;
 pub mod graph;
+pub mod indexing;
 pub mod layout;
 pub mod matmul;
 pub mod nn;
