@@ -1,5 +1,5 @@
-// y[n, e] = the product of row r of a and row v of b, (r, v) = places[e], for every matrix of a batch: a·bᵀ only where a
-// sparse matrix has entries.
+// y[n, e] = the product of row r of a and row v of b, (r, v) = places[e], for every matrix of a batch: a·bᵀ only where
+// a sparse matrix has entries.
 struct Params {
     total: u32,
     entries: u32,

@@ -1,6 +1,6 @@
-// y = A·x for every matrix x of a batch, N×V×C to N×R×C. Where A has entries is constant: row by row, each entry's column
-// and its place in values, of which every matrix of the batch has its own values_stride further on.
-// A thread sums one row's entries in order for one channel or a quad of them.
+// y = A·x for every matrix x of a batch, N×V×C to N×R×C. Where A has entries is constant: row by row, each entry's
+// column and its place in values, of which every matrix of the batch has its own values_stride further on. A thread
+// sums one row's entries in order for one channel or a quad of them.
 struct Params {
     total: u32,
     rows: u32,

@@ -1,5 +1,5 @@
-// y[o, r, i] = x[o, index[o, r, i], i], o and i standing for the axes before and after the one that indices are for; zero
-// where an index is not below that axis' extent. Copies bits, so it serves every element type.
+// y[o, r, i] = x[o, index[o, r, i], i], o and i standing for the axes before and after the one that indices are for;
+// zero where an index is not below that axis' extent. Copies bits, so it serves every element type.
 @group(0) @binding(1) var<storage, read> x: array<Words>;
 @group(0) @binding(2) var<storage, read> index: array<u32>;
 @group(0) @binding(3) var<storage, read_write> y: array<Words>;

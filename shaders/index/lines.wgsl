@@ -1,6 +1,7 @@
 // How kernels that move along an axis by indices see their operands: x, y and the index tensor are outer × line × inner
 // around that axis. The index tensor may be repeated along the other axes: outer and inner stand for up to three axes
-// each (OUTER and INNER of the prelude), innermost first of extents n and with strides s in the index, 0 where it repeats.
+// each (OUTER and INNER of the prelude), innermost first of extents n and with strides s in the index, 0 where it
+// repeats.
 struct Params {
     total: u32,
     rows: u32, // indices a line

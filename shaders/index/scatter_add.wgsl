@@ -1,6 +1,6 @@
-// y[o, v, i] = the sum of x[o, r, i] over the r with index[o, r, i] = v, ascending, o and i standing for the axes before
-// and after the one that indices are for. A thread sums all of one element of y. With SORTED, indices are sorted along
-// their lines and places says where each came from: the r are then found by bisection, else by looking at all.
+// y[o, v, i] = the sum of x[o, r, i] over the r with index[o, r, i] = v, ascending, o and i standing for the axes
+// before and after the one that indices are for. A thread sums all of one element of y. With SORTED, indices are sorted
+// along their lines and places says where each came from: the r are then found by bisection, else by looking at all.
 @group(0) @binding(1) var<storage, read> x: array<Channels>;
 @group(0) @binding(2) var<storage, read> index: array<u32>;
 @group(0) @binding(3) var<storage, read> places: array<u32>;

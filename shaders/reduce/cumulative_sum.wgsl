@@ -1,6 +1,7 @@
-// Running sums along the middle axis of x seen as outer × length × inner, from its end if REVERSE. Each thread walks one
-// chunk in order. With TOTALS y has only the chunks' sums, outer × chunks × inner; otherwise, where there is more than one
-// chunk (CARRY), carry has the sums of all chunks before. An element takes part in its own sum unless EXCLUSIVE.
+// Running sums along the middle axis of x seen as outer × length × inner, from its end if REVERSE. Each thread walks
+// one chunk in order. With TOTALS y has only the chunks' sums, outer × chunks × inner; otherwise, where there is more
+// than one chunk (CARRY), carry has the sums of all chunks before. An element takes part in its own sum unless
+// EXCLUSIVE.
 struct Params {
     outer: u32,
     length: u32,

@@ -1,5 +1,5 @@
-// Sorts every block of BLOCK elements along the middle axis of x seen as outer × length × inner: a thread counts how many
-// elements of its block come before its own, which is where its key and its place go. Equal keys keep their order.
+// Sorts every block of BLOCK elements along the middle axis of x seen as outer × length × inner: a thread counts how
+// many elements of its block come before its own, which is where its key and its place go. Equal keys keep their order.
 struct Params {
     total: u32,
     length: u32,

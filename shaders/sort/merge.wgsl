@@ -1,6 +1,6 @@
 // Merges WAYS neighbouring sorted runs along the middle axis of keys seen as outer × length × inner into one, and the
-// places that belong to them. An element's rank is the sum of how many come before it in each run, found by bisection; of
-// equal keys those of an earlier run come first.
+// places that belong to them. An element's rank is the sum of how many come before it in each run, found by bisection;
+// of equal keys those of an earlier run come first.
 struct Params {
     total: u32,
     length: u32,

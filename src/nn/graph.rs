@@ -31,8 +31,8 @@ fn expect_features(layer: &str, x: Var<'_>, matrix: &SpmmMatrix, out: usize) -> 
 /// The most channels a layer makes.
 const MAX_CHANNELS: usize = 1 << 20;
 
-/// Chebyshev graph convolution of N×V×C features to `out` channels with `order` terms (Defferrard et al. 2016, eq. 4; Ge
-/// et al. 2019, eq. 1): `Σ_k T_k(L~) x θ_k + b`, L~ the rescaled Laplacian.
+/// Chebyshev graph convolution of N×V×C features to `out` channels with `order` terms (Defferrard et al. 2016, eq. 4;
+/// Ge et al. 2019, eq. 1): `Σ_k T_k(L~) x θ_k + b`, L~ the rescaled Laplacian.
 ///
 /// Evaluated by Clenshaw's recurrence, so that the sparse products run on `out` channels:
 /// `b_k = x θ_k + 2 L~ b_{k+1} − b_{k+2}`, result `x θ_0 + L~ b_1 − b_2`.
@@ -74,9 +74,10 @@ pub fn chebyshev<'r>(
     })
 }
 
-/// The matrix `D^-½ (A + I) D^-½` of an undirected graph with `nodes` nodes, A its adjacency and D the diagonal of A + I's row sums
-/// (Kipf & Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks", eq. 2). Each edge joins two nodes, in either order; one that is given
-/// twice counts once, and one from a node to itself adds nothing to the identity.
+/// The matrix `D^-½ (A + I) D^-½` of an undirected graph with `nodes` nodes, A its adjacency and D the diagonal of A +
+/// I's row sums (Kipf & Welling 2017, "Semi-Supervised Classification with Graph Convolutional Networks", eq. 2). Each
+/// edge joins two nodes, in either order; one that is given twice counts once, and one from a node to itself adds
+/// nothing to the identity.
 pub fn normalized_adjacency(nodes: usize, edges: &[(usize, usize)]) -> Result<Arc<SpmmMatrix>> {
     if let Some(&(i, j)) = edges.iter().find(|(i, j)| *i.max(j) >= nodes) {
         return Err(Error::invalid("edges", format!("nodes below {nodes}"), format!("({i}, {j})")));
@@ -99,8 +100,8 @@ pub fn normalized_adjacency(nodes: usize, edges: &[(usize, usize)]) -> Result<Ar
 /// The most nodes of a graph.
 const MAX_NODES: usize = 1 << 24;
 
-/// Graph convolution `Â·x·W + b` of N×V×C features to `out` channels (Kipf & Welling 2017, eq. 2, without its activation), Â as
-/// [`normalized_adjacency`] makes it. The sparse product runs on the fewer channels.
+/// Graph convolution `Â·x·W + b` of N×V×C features to `out` channels (Kipf & Welling 2017, eq. 2, without its
+/// activation), Â as [`normalized_adjacency`] makes it. The sparse product runs on the fewer channels.
 #[track_caller]
 pub fn gcn<'r>(x: Var<'r>, name: &str, adjacency: &Arc<SpmmMatrix>, out: usize, bias: bool) -> Result<Var<'r>> {
     expect_features("gcn", x, adjacency, out)?;
@@ -118,9 +119,9 @@ pub fn gcn<'r>(x: Var<'r>, name: &str, adjacency: &Arc<SpmmMatrix>, out: usize, 
     })
 }
 
-/// A graph residual block, `N(g₂(N(g₁(x)))) + skip(x)` (He et al., "3D Hand Pose Estimation in the Wild via Graph Refinement under
-/// Adversarial Learning", eq. 3): g and skip are [`gcn`] layers to `out` channels, the first with the ReLU of Kipf & Welling's hidden layers,
-/// N batch normalisation.
+/// A graph residual block, `N(g₂(N(g₁(x)))) + skip(x)` (He et al., "3D Hand Pose Estimation in the Wild via Graph
+/// Refinement under Adversarial Learning", eq. 3): g and skip are [`gcn`] layers to `out` channels, the first with the
+/// ReLU of Kipf & Welling's hidden layers, N batch normalisation.
 #[track_caller]
 pub fn graph_residual<'r>(x: Var<'r>, name: &str, adjacency: &Arc<SpmmMatrix>, out: usize) -> Result<Var<'r>> {
     expect_features("graph_residual", x, adjacency, out)?;
@@ -143,9 +144,10 @@ pub struct TopKPooled<'r> {
     pub nodes: Var<'r>,
 }
 
-/// The top-k pooling of graph U-Nets (Gao & Ji 2019, eq. 2): every node of N×V×C features is scored by its projection on a trained
-/// vector, `y = x·p / ‖p‖`; the `k` nodes with the highest scores stay, highest first, their features multiplied by `sigmoid(y)`, and so
-/// do their rows and columns of the adjacency, N×V×V. Gradients reach features, adjacency and, through the gate, the vector.
+/// The top-k pooling of graph U-Nets (Gao & Ji 2019, eq. 2): every node of N×V×C features is scored by its projection
+/// on a trained vector, `y = x·p / ‖p‖`; the `k` nodes with the highest scores stay, highest first, their features
+/// multiplied by `sigmoid(y)`, and so do their rows and columns of the adjacency, N×V×V. Gradients reach features,
+/// adjacency and, through the gate, the vector.
 #[track_caller]
 pub fn top_k_pool<'r>(x: Var<'r>, name: &str, adjacency: Var<'r>, k: usize) -> Result<TopKPooled<'r>> {
     let (ty, adjacency_ty) = (x.ty(), adjacency.ty());

@@ -1,5 +1,5 @@
-//! Running sums along an axis, in chunks whose sums are summed in the same way first: rounding grows with the logarithm of the
-//! length, and the order is the same on every run.
+//! Running sums along an axis, in chunks whose sums are summed in the same way first: rounding grows with the logarithm
+//! of the length, and the order is the same on every run.
 
 use super::extents::expect_axis;
 use super::reduce::around;
@@ -86,7 +86,8 @@ impl Operator for Cumulative {
 }
 
 impl<'r> Var<'r> {
-    /// Running sums along `axis`: `y[i] = Σ x[j]` over j ≤ i, over j < i if exclusive, over j ≥ i if reversed, over j > i if both.
+    /// Running sums along `axis`: `y[i] = Σ x[j]` over j ≤ i, over j < i if exclusive, over j ≥ i if reversed, over j >
+    /// i if both.
     #[track_caller]
     pub fn cumulative_sum(self, axis: usize, sum: CumulativeSum) -> Result<Var<'r>> {
         self.recorder().apply(Cumulative { axis, sum }, &[self])

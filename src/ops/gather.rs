@@ -157,8 +157,8 @@ impl<'r> Var<'r> {
         self.recorder().apply(Gather { index: indices.into() }, &[self])
     }
 
-    /// Rows added up by constant indices: N×R×C to N×V×C with `y[n, v] = Σ x[n, r]` over the r with `indices[r] = v`, in ascending
-    /// order, V = `nodes`; 0 where no index points. The adjoint of [`Var::gather_rows`].
+    /// Rows added up by constant indices: N×R×C to N×V×C with `y[n, v] = Σ x[n, r]` over the r with `indices[r] = v`,
+    /// in ascending order, V = `nodes`; 0 where no index points. The adjoint of [`Var::gather_rows`].
     #[track_caller]
     pub fn scatter_rows(self, indices: &[u32], nodes: usize) -> Result<Var<'r>> {
         self.recorder().apply(Scatter { index: indices.into(), nodes }, &[self])

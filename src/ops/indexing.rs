@@ -1,4 +1,5 @@
-//! Elements along an axis chosen by indices that the device holds, and the adjoint, which adds elements up by their indices.
+//! Elements along an axis chosen by indices that the device holds, and the adjoint, which adds elements up by their
+//! indices.
 
 use super::extents::{elements, expect_axis};
 use super::reduce::around;
@@ -79,8 +80,8 @@ struct Run {
     stride: usize,
 }
 
-/// The runs of axes of extents `whole`, innermost first and at least one, of a tensor with extents `part`, whose innermost
-/// neighbours are `stride` apart.
+/// The runs of axes of extents `whole`, innermost first and at least one, of a tensor with extents `part`, whose
+/// innermost neighbours are `stride` apart.
 fn runs(whole: &[usize], part: &[usize], mut stride: usize) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (&extent, &own) in whole.iter().zip(part).rev().filter(|(extent, _)| **extent != 1) {
@@ -243,10 +244,11 @@ impl Operator for ScatterAdd {
 }
 
 impl<'r> Var<'r> {
-    /// Elements along `axis` chosen by u32 indices: `y[…, r, …] = x[…, index[…, r, …], …]`, of x's shape with the index tensor's
-    /// extent along `axis`. The index tensor has x's axes, each of x's extent or 1: R indices for a whole tensor are
-    /// `[1, R, 1]` with axis 1 of three, for each matrix of a batch `[N, R, 1]`, for each element `[N, R, C]`. It is read on the device:
-    /// an index that is not below x's extent gives 0 there, and no gradient. An index may occur often. x may be f32 or u32.
+    /// Elements along `axis` chosen by u32 indices: `y[…, r, …] = x[…, index[…, r, …], …]`, of x's shape with the index
+    /// tensor's extent along `axis`. The index tensor has x's axes, each of x's extent or 1: R indices for a whole
+    /// tensor are `[1, R, 1]` with axis 1 of three, for each matrix of a batch `[N, R, 1]`, for each element `[N, R,
+    /// C]`. It is read on the device: an index that is not below x's extent gives 0 there, and no gradient. An index
+    /// may occur often. x may be f32 or u32.
     #[track_caller]
     pub fn gather(self, axis: usize, index: Var<'r>) -> Result<Var<'r>> {
         self.recorder().apply(Gather { axis, distinct: false }, &[self, index])
@@ -258,15 +260,17 @@ impl<'r> Var<'r> {
         self.recorder().apply(Gather { axis, distinct: true }, &[self, index])
     }
 
-    /// Elements added up by their u32 indices along `axis`: `y[…, v, …] = Σ x[…, r, …]` over the r with `index[…, r, …] = v`, in
-    /// ascending order and so with the same bits on every run; `extent` places, 0 where no index points. The adjoint of
-    /// [`Var::gather`], with index tensors as there. What has an index that is not below `extent` is left out.
+    /// Elements added up by their u32 indices along `axis`: `y[…, v, …] = Σ x[…, r, …]` over the r with `index[…, r, …]
+    /// = v`, in ascending order and so with the same bits on every run; `extent` places, 0 where no index points. The
+    /// adjoint of [`Var::gather`], with index tensors as there. What has an index that is not below `extent` is left
+    /// out.
     #[track_caller]
     pub fn scatter_add(self, axis: usize, index: Var<'r>, extent: usize) -> Result<Var<'r>> {
         self.recorder().apply(ScatterAdd { axis, extent, distinct: false }, &[self, index])
     }
 
-    /// As [`Var::scatter_add`] of indices that do not occur twice in a line: puts each element in its place among zeros.
+    /// As [`Var::scatter_add`] of indices that do not occur twice in a line: puts each element in its place among
+    /// zeros.
     #[track_caller]
     pub(crate) fn scatter_distinct(self, axis: usize, index: Var<'r>, extent: usize) -> Result<Var<'r>> {
         self.recorder().apply(ScatterAdd { axis, extent, distinct: true }, &[self, index])

@@ -1,7 +1,7 @@
 //! Sorting along an axis: keys in order, where each came from, and the first few.
 //!
-//! Blocks are sorted by counting, then runs merged four at a time by bisection: every thread finds the place of one element,
-//! so the order is the same on every run and equal keys keep theirs.
+//! Blocks are sorted by counting, then runs merged four at a time by bisection: every thread finds the place of one
+//! element, so the order is the same on every run and equal keys keep theirs.
 
 use super::extents::{expect, expect_axis};
 use super::indexing::expect_index;
@@ -21,8 +21,8 @@ const BLOCK: usize = 32;
 /// Runs that become one.
 const WAYS: usize = 4;
 
-/// Which end of a sorted axis is the low one. A NaN is greater than every number, and equal to other NaNs; zeros of both signs
-/// are equal. Equals stay in the order of their indices either way.
+/// Which end of a sorted axis is the low one. A NaN is greater than every number, and equal to other NaNs; zeros of
+/// both signs are equal. Equals stay in the order of their indices either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SortOrder {
     /// The least first; NaNs last.
@@ -31,9 +31,9 @@ pub enum SortOrder {
     Descending,
 }
 
-/// Emits the sort of `x` along the middle axis of outer × length × inner. Gives the buffers of the sorted keys (as numbers that
-/// sort as the elements do; u32 elements in ascending order as they are) and of the places they came from, which is `output` if
-/// there is one.
+/// Emits the sort of `x` along the middle axis of outer × length × inner. Gives the buffers of the sorted keys (as
+/// numbers that sort as the elements do; u32 elements in ascending order as they are) and of the places they came from,
+/// which is `output` if there is one.
 pub(super) fn lower_sort(
     lowering: &mut Lowering<'_>,
     x: BufferRef,
@@ -140,8 +140,8 @@ fn expect_k(x: &TensorType, axis: usize, k: usize) -> Result<usize, Mismatch> {
 pub struct Sorted<'r> {
     /// The elements.
     pub values: Var<'r>,
-    /// The index each had along the axis, u32. Of one shape with `values`, or of extent 1 along axes on which the keys have
-    /// that extent.
+    /// The index each had along the axis, u32. Of one shape with `values`, or of extent 1 along axes on which the keys
+    /// have that extent.
     pub places: Var<'r>,
 }
 
@@ -159,8 +159,8 @@ impl<'r> Var<'r> {
         Ok(Sorted { values: self.gather_distinct(axis, places)?, places })
     }
 
-    /// The elements in the order along `axis` of `keys` (f32 or u32), which have this tensor's extent there and this tensor's or 1
-    /// elsewhere: N×V×C by keys N×V×1 moves whole rows. No gradient reaches the keys.
+    /// The elements in the order along `axis` of `keys` (f32 or u32), which have this tensor's extent there and this
+    /// tensor's or 1 elsewhere: N×V×C by keys N×V×1 moves whole rows. No gradient reaches the keys.
     #[track_caller]
     pub fn sort_by_key(self, keys: Var<'r>, axis: usize, order: SortOrder) -> Result<Sorted<'r>> {
         expect("sort_by_key", &[self, keys], expect_keys(&self.ty(), &keys.ty(), axis))?;
@@ -168,8 +168,8 @@ impl<'r> Var<'r> {
         Ok(Sorted { values: self.gather_distinct(axis, places)?, places })
     }
 
-    /// The `k` greatest elements along `axis`, greatest first, and their indices; of equals the first. NaN counts as greater than
-    /// every number. The gradient goes where each element came from.
+    /// The `k` greatest elements along `axis`, greatest first, and their indices; of equals the first. NaN counts as
+    /// greater than every number. The gradient goes where each element came from.
     #[track_caller]
     pub fn top_k(self, axis: usize, k: usize) -> Result<Sorted<'r>> {
         let extent = expect("top_k", &[self], expect_k(&self.ty(), axis, k))?;

@@ -24,8 +24,8 @@ const SAMPLED_PRODUCT: [Shader; 2] = [
 /// Rows and columns a pattern may have.
 const MAX_EXTENT: usize = 1 << 24;
 
-/// Where a sparse matrix has entries, in the form kernels read. Entries are numbered row by row, columns ascending. Share one
-/// between all products with it.
+/// Where a sparse matrix has entries, in the form kernels read. Entries are numbered row by row, columns ascending.
+/// Share one between all products with it.
 #[derive(Debug)]
 pub struct SparsePattern {
     csr: Csr,
@@ -236,15 +236,15 @@ impl Operator for SampledProduct {
 }
 
 impl<'r> Var<'r> {
-    /// `A·x` for every matrix x (this, N×V×C) of a batch: N×R×C. A is R×V, its entries are `values`, in the pattern's order: `[E]`
-    /// for all the batch, or `[N, E]` for each. The gradient of the values is [`Var::sampled_product`].
+    /// `A·x` for every matrix x (this, N×V×C) of a batch: N×R×C. A is R×V, its entries are `values`, in the pattern's
+    /// order: `[E]` for all the batch, or `[N, E]` for each. The gradient of the values is [`Var::sampled_product`].
     #[track_caller]
     pub fn spmm_values(self, values: Var<'r>, pattern: &Arc<SparsePattern>) -> Result<Var<'r>> {
         self.recorder().apply(SpmmValues { pattern: pattern.clone(), transposed: false }, &[values, self])
     }
 
-    /// The entries of `a·bᵀ` at the pattern's places, for every pair of a batch: with a (this) N×R×C and b N×V×C, the products of
-    /// row r of a and row v of b, N×E.
+    /// The entries of `a·bᵀ` at the pattern's places, for every pair of a batch: with a (this) N×R×C and b N×V×C, the
+    /// products of row r of a and row v of b, N×E.
     #[track_caller]
     pub fn sampled_product(self, b: Var<'r>, pattern: &Arc<SparsePattern>) -> Result<Var<'r>> {
         self.recorder().apply(SampledProduct { pattern: pattern.clone() }, &[self, b])

@@ -35,8 +35,8 @@ fn expect_parts(x: &TensorType, axis: usize, sizes: &[usize]) -> Result<(), Mism
 }
 
 impl<'r> Var<'r> {
-    /// The tensor repeated as a whole, `repeats[i]` times along axis i: `y[i, j] = x[i mod H, j mod W]`. The gradient is the sum
-    /// over the copies.
+    /// The tensor repeated as a whole, `repeats[i]` times along axis i: `y[i, j] = x[i mod H, j mod W]`. The gradient
+    /// is the sum over the copies.
     #[track_caller]
     pub fn tile(self, repeats: &[usize]) -> Result<Var<'r>> {
         let dims = expect("tile", &[self], repeated(&self.ty(), repeats))?;
@@ -52,7 +52,8 @@ impl<'r> Var<'r> {
         Ok(y)
     }
 
-    /// Every index of `axis` `times` times in a row: `y[…, i, …] = x[…, ⌊i / times⌋, …]`. The gradient is the sum over the copies.
+    /// Every index of `axis` `times` times in a row: `y[…, i, …] = x[…, ⌊i / times⌋, …]`. The gradient is the sum over
+    /// the copies.
     #[track_caller]
     pub fn repeat(self, axis: usize, times: usize) -> Result<Var<'r>> {
         let ty = self.ty();

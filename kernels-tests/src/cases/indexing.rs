@@ -8,7 +8,7 @@ use knuckle::{Recorder, Result, Var};
 use crate::case::{Case, Fill, Operand};
 use crate::reference::indexing as reference;
 use crate::reference::indexing::Index;
-use crate::reference::layout;
+use crate::reference::{Tensor, graph, layout};
 
 /// The family's cases.
 pub fn cases() -> Vec<Case> {
@@ -86,7 +86,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Shape, axis, and the shape of the index tensor.
-const INDEXED: [(&[usize], usize, &[usize]); 16] = [
+const INDEXED: [(&[usize], usize, &[usize]); 20] = [
     (&[1], 0, &[1]),
     (&[7], 0, &[12]),
     (&[5, 3], 0, &[4, 3]),
@@ -103,6 +103,10 @@ const INDEXED: [(&[usize], usize, &[usize]); 16] = [
     (&[3, 4, 6], 2, &[1, 4, 2]),
     (&[2, 3, 4, 8], 1, &[2, 5, 4, 1]),
     (&[2, 3, 2, 3, 4], 2, &[2, 1, 5, 1, 4]),
+    (&[2, 3, 2, 5], 3, &[2, 1, 2, 4]),
+    (&[3, 2, 3, 2], 0, &[4, 2, 1, 2]),
+    (&[4, 3, 8], 0, &[6, 3, 1]),
+    (&[1, 1, 1], 1, &[1, 1, 1]),
 ];
 
 const TILES: [(&[usize], &[usize]); 10] = [
@@ -301,7 +305,7 @@ fn second_gradients() -> Vec<Case> {
         dims: &'static [usize],
         own: &'static [usize],
         apply: Linear,
-        twice: impl Fn(&crate::reference::Tensor, &Index) -> crate::reference::Tensor + Send + Sync + 'static,
+        twice: impl Fn(&Tensor, &Index) -> Tensor + Send + Sync + 'static,
     ) -> Case {
         let chosen = index(own, 7);
         let again = chosen.clone();
@@ -340,12 +344,21 @@ fn second_gradients() -> Vec<Case> {
             |x, _| x.cumulative_sum(0, CumulativeSum::default()),
             |x, _| reference::cumulative_sum(&reference::cumulative_sum(x, 0, false, false), 0, false, true),
         ),
+        case("repeat", &[4, 3], &[1], |x, _| x.repeat(0, 5), |x, _| x.map(|v| 5.0 * v)),
+        case("sort", &[2, 40], &[1], |x, _| Ok(x.sort(1, SortOrder::Ascending)?.values), |x, _| x.clone()),
+        case(
+            "scatter_rows",
+            &[2, 4, 3],
+            &[1],
+            |x, _| x.scatter_rows(&[1, 0, 1, 1], 3),
+            |x, _| graph::gather_rows(&graph::scatter_rows(x, &[1, 0, 1, 1], 3), &[1, 0, 1, 1]),
+        ),
         case(
             "split",
             &[5, 2],
             &[1],
             |x, _| Ok(x.split(0, &[2, 3])?[1]),
-            |x, _| crate::reference::Tensor::from_fn(&x.dims, |i| if i[0] < 2 { 0.0 } else { x.at(i) }),
+            |x, _| Tensor::from_fn(&x.dims, |i| if i[0] < 2 { 0.0 } else { x.at(i) }),
         ),
     ]
 }

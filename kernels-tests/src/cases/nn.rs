@@ -115,7 +115,8 @@ fn chebyshev(n: usize, c: usize, out: usize, order: usize, bias: bool) -> Case {
 
 type Edges = &'static [(usize, usize)];
 
-/// One node; a path with an edge given twice and one from a node to itself; a star; a hand's finger bones, without palm.
+/// One node; a path with an edge given twice and one from a node to itself; a star; a hand's finger bones, without
+/// palm.
 const GRAPHS: [(usize, Edges); 4] = [
     (1, &[]),
     (5, &[(0, 1), (2, 1), (1, 2), (2, 3), (3, 3), (3, 4)]),
