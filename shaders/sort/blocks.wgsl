@@ -1,9 +1,12 @@
-// Sorts every block of BLOCK elements along the middle axis of x seen as outer × length × inner: a thread counts how
-// many elements of its block come before its own, which is where its key and its place go. Equal keys keep their order.
+// Sorts every block of BLOCK elements along the middle axis of x seen as outer × length × inner, and keeps the first
+// `kept` of each: a thread counts how many elements of its block come before its own, which is where its key and its
+// place go. Equal keys keep their order.
 struct Params {
     total: u32,
     length: u32,
     inner: u32,
+    blocks: u32,
+    kept: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<u32>;
@@ -45,7 +48,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             rank++;
         }
     }
-    let to = start + rank * params.inner;
-    keys[to] = own;
-    places[to] = at;
+    if rank < params.kept {
+        let line = i / (params.inner * params.length);
+        let to = ((line * params.blocks + at / BLOCK) * params.kept + rank) * params.inner + i % params.inner;
+        keys[to] = own;
+        places[to] = at;
+    }
 }

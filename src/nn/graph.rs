@@ -181,7 +181,8 @@ pub fn top_k_pool<'r>(x: Var<'r>, name: &str, adjacency: Var<'r>, k: usize) -> R
 }
 
 /// The unpooling of graph U-Nets (Gao & Ji 2019, eq. 4): the rows of N×k×C features put back in the places that
-/// [`top_k_pool`] took them from, among zero rows for the other of `nodes` nodes. `pooled` is [`TopKPooled::nodes`].
+/// [`top_k_pool`] took them from, among zero rows for the other of `nodes` nodes. `pooled` is
+/// [`TopKPooled::nodes`], which names no node twice.
 #[track_caller]
 pub fn top_k_unpool<'r>(x: Var<'r>, pooled: Var<'r>, nodes: usize) -> Result<Var<'r>> {
     let (ty, pooled_ty) = (x.ty(), pooled.ty());

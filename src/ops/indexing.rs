@@ -226,7 +226,7 @@ impl Operator for ScatterAdd {
         let sorted = lines.rows > SCAN;
         let (keys, places) = if sorted {
             let extents = around(&index.ty.shape, self.axis, self.axis + 1);
-            lower_sort(lowering, index.buffer, DType::U32, SortOrder::Ascending, extents, None)?
+            lower_sort(lowering, &index, SortOrder::Ascending, extents, lines.rows, None)?
         } else {
             (index.buffer, BufferRef::Unused)
         };
@@ -238,7 +238,7 @@ impl Operator for ScatterAdd {
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         let (x, index) = (inputs[0], inputs[1]);
         let rows = x.shape.dims()[self.axis];
-        let walks = if self.distinct || rows <= SCAN { 1 } else { 4 * sort_cost(rows).0 };
+        let walks = if self.distinct || rows <= SCAN { 1 } else { sort_cost(rows, rows).0 / rows as u64 };
         Cost { flops: x.shape.numel() as u64, bytes: x.bytes() + output.bytes() + walks * index.bytes() }
     }
 }

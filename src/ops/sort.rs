@@ -8,7 +8,7 @@ use super::indexing::expect_index;
 use super::reduce::around;
 use super::{Cost, Operator, VjpCall, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{BufferRef, Lowering, Shader};
+use crate::exec::{BufferRef, Lowering, Shader, Value};
 use crate::graph::Var;
 use crate::shader;
 use crate::shape::{DType, TensorType};
@@ -31,66 +31,87 @@ pub enum SortOrder {
     Descending,
 }
 
-/// Emits the sort of `x` along the middle axis of outer × length × inner. Gives the buffers of the sorted keys (as
+/// Emits the sort of `x` along the middle axis of outer × length × inner. Gives the buffers of the first `count` keys (as
 /// numbers that sort as the elements do; u32 elements in ascending order as they are) and of the places they came from,
 /// which is `output` if there is one.
 pub(super) fn lower_sort(
     lowering: &mut Lowering<'_>,
-    x: BufferRef,
-    dtype: DType,
+    x: &Value,
     order: SortOrder,
     [outer, length, inner]: [usize; 3],
+    count: usize,
     output: Option<BufferRef>,
 ) -> Result<(BufferRef, BufferRef)> {
-    let (total, lanes) = (outer * length * inner, lowering.target().lanes());
-    let pair = |lowering: &mut Lowering<'_>, run: usize| {
-        let places = if run < length { None } else { output };
-        (lowering.scratch(total), places.unwrap_or_else(|| lowering.scratch(total)))
+    let lanes = lowering.target().lanes();
+    // Sorted runs: of how many elements of x each, how many there are, and how many elements are left of each.
+    let runs = |span: usize| (length.div_ceil(span), count.min(span));
+    let pair = |lowering: &mut Lowering<'_>, span: usize| {
+        let (runs, kept) = runs(span);
+        let words = outer * runs * kept * inner;
+        let places = if runs > 1 { None } else { output };
+        (lowering.scratch(words), places.unwrap_or_else(|| lowering.scratch(words)))
     };
-    let mut run = BLOCK;
-    let (mut keys, mut places) = pair(lowering, run);
+    let mut span = BLOCK;
+    let (mut keys, mut places) = pair(lowering, span);
+    let ((blocks, kept), total) = (runs(span), outer * length * inner);
     let dispatch = lowering.dispatch(&BLOCKS).define("WG", lanes).define("BLOCK", BLOCK);
-    let dispatch = dispatch.define("FLOAT", dtype == DType::F32).define("DESCENDING", order == SortOrder::Descending);
-    let dispatch = dispatch.bind("x", x).bind("keys", keys).bind("places", places);
-    dispatch.param("total", total).param("length", length).param("inner", inner).threads(total)?;
-    while run < length {
-        let (merged_keys, merged_places) = pair(lowering, run * WAYS);
+    let dispatch = dispatch.define("FLOAT", x.ty.dtype == DType::F32);
+    let dispatch = dispatch.define("DESCENDING", order == SortOrder::Descending);
+    let dispatch = dispatch.bind("x", x.buffer).bind("keys", keys).bind("places", places);
+    let dispatch = dispatch.param("total", total).param("length", length).param("inner", inner);
+    dispatch.param("blocks", blocks).param("kept", kept).threads(total)?;
+    while span < length {
+        let (merged_keys, merged_places) = pair(lowering, span * WAYS);
+        let ((runs, kept), (merged_runs, merged_kept)) = (runs(span), runs(span * WAYS));
+        let total = outer * runs * kept * inner;
         let dispatch = lowering.dispatch(&MERGE).define("WG", lanes).define("WAYS", WAYS);
         let dispatch = dispatch.bind("keys", keys).bind("places", places);
         let dispatch = dispatch.bind("merged_keys", merged_keys).bind("merged_places", merged_places);
         let dispatch = dispatch.param("total", total).param("length", length).param("inner", inner);
-        dispatch.param("run", run).threads(total)?;
-        (keys, places, run) = (merged_keys, merged_places, run * WAYS);
+        let dispatch = dispatch.param("runs", runs).param("span", span).param("kept", kept);
+        dispatch.param("merged_runs", merged_runs).param("merged_kept", merged_kept).threads(total)?;
+        (keys, places, span) = (merged_keys, merged_places, span * WAYS);
     }
     Ok((keys, places))
 }
 
-/// How often [`lower_sort`] walks through all elements, and how many comparisons it makes for each.
-pub(super) fn sort_cost(length: usize) -> (u64, u64) {
-    let (mut run, mut merges, mut comparisons) = (BLOCK, 0, BLOCK.min(length) as u64);
-    while run < length {
-        comparisons += (WAYS as u64 - 1) * u64::from(run.ilog2() + 1);
-        (run, merges) = (run * WAYS, merges + 1);
+/// For the first `count` of `length` elements in order: how many words [`lower_sort`] moves and how many comparisons it
+/// makes.
+pub(super) fn sort_cost(length: usize, count: usize) -> (u64, u64) {
+    let (mut span, mut words, mut comparisons) = (BLOCK, length, length * BLOCK.min(length));
+    while span < length {
+        let left = length.div_ceil(span) * count.min(span);
+        comparisons += left * (WAYS - 1) * (span.ilog2() as usize + 1);
+        (span, words) = (span * WAYS, words + 4 * left);
     }
-    (1 + merges, comparisons)
+    ((words + 2 * count) as u64, comparisons as u64)
 }
 
-/// The places of the elements along an axis in the order of their size, as u32.
+/// The places of the elements along an axis in the order of their size, or of the first few, as u32.
 #[derive(Debug, Clone, Copy)]
 struct ArgSort {
     axis: usize,
     order: SortOrder,
+    first: Option<usize>,
 }
 
 impl Operator for ArgSort {
     fn name(&self) -> &'static str {
-        "arg_sort"
+        if self.first.is_some() { "top_k" } else { "arg_sort" }
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [x] = operands(inputs)?;
         expect_axis("x", x, self.axis)?;
-        Ok(TensorType::u32(x.shape.clone()))
+        let mut dims = x.shape.dims().to_vec();
+        match self.first {
+            Some(k) if !(1..=dims[self.axis]).contains(&k) => {
+                return Err(Mismatch::new("k", format!("1 to {}", dims[self.axis]), k));
+            }
+            Some(k) => dims[self.axis] = k,
+            None => {}
+        }
+        Ok(TensorType::u32(dims))
     }
 
     fn differentiable(&self) -> bool {
@@ -104,12 +125,15 @@ impl Operator for ArgSort {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (x, y) = (lowering.input(0), lowering.output());
         let extents = around(&x.ty.shape, self.axis, self.axis + 1);
-        lower_sort(lowering, x.buffer, x.ty.dtype, self.order, extents, Some(y)).map(|_| ())
+        let count = lowering.output_ty().shape.dims()[self.axis];
+        lower_sort(lowering, &x, self.order, extents, count, Some(y)).map(|_| ())
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
-        let (walks, comparisons) = sort_cost(inputs[0].shape.dims()[self.axis]);
-        Cost { flops: comparisons * output.shape.numel() as u64, bytes: 4 * walks * output.bytes() }
+        let (length, count) = (inputs[0].shape.dims()[self.axis], output.shape.dims()[self.axis]);
+        let lines = (inputs[0].shape.numel() / length) as u64;
+        let (words, comparisons) = sort_cost(length, count);
+        Cost { flops: lines * comparisons, bytes: 4 * lines * words }
     }
 }
 
@@ -122,16 +146,6 @@ fn expect_keys(x: &TensorType, keys: &TensorType, axis: usize) -> Result<(), Mis
         _ => {
             Err(Mismatch::new("keys", format!("the axes of {x}, each of that extent or, but for axis {axis}, 1"), keys))
         }
-    }
-}
-
-/// The extent of `axis`, which must have `k` elements.
-fn expect_k(x: &TensorType, axis: usize, k: usize) -> Result<usize, Mismatch> {
-    expect_axis("x", x, axis)?;
-    let extent = x.shape.dims()[axis];
-    match (1..=extent).contains(&k) {
-        true => Ok(extent),
-        false => Err(Mismatch::new("k", format!("1 to {extent}"), k)),
     }
 }
 
@@ -149,7 +163,7 @@ impl<'r> Var<'r> {
     /// The indices that sort f32 or u32 elements along `axis`, as u32 of the same shape.
     #[track_caller]
     pub fn arg_sort(self, axis: usize, order: SortOrder) -> Result<Var<'r>> {
-        self.recorder().apply(ArgSort { axis, order }, &[self])
+        self.recorder().apply(ArgSort { axis, order, first: None }, &[self])
     }
 
     /// The elements sorted along `axis`, and the indices they had. The gradient goes where each element came from.
@@ -172,9 +186,8 @@ impl<'r> Var<'r> {
     /// greater than every number. The gradient goes where each element came from.
     #[track_caller]
     pub fn top_k(self, axis: usize, k: usize) -> Result<Sorted<'r>> {
-        let extent = expect("top_k", &[self], expect_k(&self.ty(), axis, k))?;
-        let places = self.arg_sort(axis, SortOrder::Descending)?;
-        let places = if k == extent { places } else { places.slice(axis, 0, k)? };
+        let op = ArgSort { axis, order: SortOrder::Descending, first: Some(k) };
+        let places = self.recorder().apply(op, &[self])?;
         Ok(Sorted { values: self.gather_distinct(axis, places)?, places })
     }
 }
