@@ -26,6 +26,8 @@ pub enum Fill {
         /// How many steps.
         cells: u32,
     },
+    /// Eighths in random order, no two equal: far enough apart that a small step changes no order.
+    Distinct,
 }
 
 /// An operand of a case.
@@ -58,7 +60,14 @@ impl Operand {
     /// The elements: the same for the same seed and position.
     pub fn values(&self, seed: u64, position: u64) -> Vec<f32> {
         let mut rng = Rng::new(seed, position);
+        let count: usize = self.dims.iter().product();
+        if let Fill::Distinct = self.fill {
+            let mut values: Vec<f32> = (0..count).map(|i| (i as f32 - count as f32 / 2.0) / 8.0).collect();
+            (1..count).rev().for_each(|i| values.swap(i, rng.below(i + 1)));
+            return values;
+        }
         let draw = |_| match self.fill {
+            Fill::Distinct => 0.0,
             Fill::Normal => rng.normal(),
             Fill::Uniform(low, high) => rng.range(low, high),
             Fill::Whole(n) => rng.below(n as usize) as f32,
@@ -68,7 +77,7 @@ impl Operand {
             }
             Fill::NonZero => rng.range(0.1, 2.0) * if rng.chance(0.5) { 1.0 } else { -1.0 },
         };
-        (0..self.dims.iter().product()).map(draw).collect()
+        (0..count).map(draw).collect()
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use kernels_tests::{budget, cases, harness, variants};
 use knuckle::error::Result;
 use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
-use knuckle::ops::{Conv2d, SpmmMatrix};
+use knuckle::ops::{Conv2d, CumulativeSum, SortOrder, SpmmMatrix};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Var};
 
@@ -50,9 +50,10 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         met.extend(program.kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
-    for family in
-        ["conv", "copy", "graph", "matmul", "norm", "optim", "pointwise", "pool", "random", "reduce", "sample"]
-    {
+    const FAMILIES: [&str; 13] = [
+        "conv", "copy", "graph", "index", "matmul", "norm", "optim", "pointwise", "pool", "random", "reduce", "sample", "sort",
+    ];
+    for family in FAMILIES {
         for entry in fs::read_dir(shaders.join(family)).expect("a family's folder") {
             let path = entry.expect("a file").path();
             if !fs::read_to_string(&path).expect("text").contains("@compute") {
@@ -167,6 +168,23 @@ fn pooling_tiles_forgets_its_result() -> Result<()> {
     };
     assert_eq!(operands(2, 2)?, 2, "x and gy");
     assert_eq!(operands(3, 2)?, 3, "x, gy and y");
+    Ok(())
+}
+
+#[test]
+fn sorting_and_running_sums_take_as_many_dispatches_as_their_length_asks_for() -> Result<()> {
+    let steps = |record: fn(&Recorder) -> Result<Var<'_>>| -> Result<usize> {
+        let r = Recorder::new();
+        Ok(lower(&r, &[record(&r)?], false)?.steps.len())
+    };
+    assert_eq!(steps(|r| r.input("x", [32]).arg_sort(0, SortOrder::Ascending))?, 1);
+    assert_eq!(steps(|r| r.input("x", [33]).arg_sort(0, SortOrder::Ascending))?, 2);
+    assert_eq!(steps(|r| r.input("x", [100_000]).arg_sort(0, SortOrder::Ascending))?, 7, "32 · 4⁶ > 100,000");
+    assert_eq!(steps(|r| Ok(r.input("x", [32]).top_k(0, 3)?.places))?, 1);
+    assert_eq!(steps(|r| r.input("x", [64]).cumulative_sum(0, CumulativeSum::default()))?, 1);
+    assert_eq!(steps(|r| r.input("x", [100_000]).cumulative_sum(0, CumulativeSum::default()))?, 5);
+    assert_eq!(steps(|r| r.input("x", [64, 4]).scatter_add(0, r.input_u32("i", [64, 1]), 9))?, 1);
+    assert_eq!(steps(|r| r.input("x", [65, 4]).scatter_add(0, r.input_u32("i", [65, 1]), 9))?, 3);
     Ok(())
 }
 

@@ -3,11 +3,11 @@
 
 use knuckle::nn::losses::histogram_divergence;
 use knuckle::ops::{
-    AvgPool2d, Comparison, Conv2d, GridSample, HistogramKernel, PeakRefinement, Resize, SoftHistogram, SpmmMatrix,
-    Unary,
+    AvgPool2d, Comparison, Conv2d, CumulativeSum, GridSample, HistogramKernel, PeakRefinement, Resize, SoftHistogram,
+    SortOrder, SparsePattern, SpmmMatrix, Unary,
 };
 use knuckle::sparse::Csr;
-use knuckle::{Error, Recorder, Result, Var};
+use knuckle::{Error, Recorder, Result, Var, nn};
 
 type Build = for<'r> fn(&'r Recorder) -> Result<Var<'r>>;
 
@@ -108,6 +108,99 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("spmm", "x", |r| r.input("a", [1, 4, 4]).spmm(&matrix())),
     ("spmm", "x", |r| r.input("a", [1, 3, 0]).spmm(&matrix())),
     ("gather_rows", "x", |r| r.input("a", [0, 7, 4]).gather_rows(&[0])),
+    ("scatter_rows", "x", |r| r.input("a", [7, 4]).scatter_rows(&[0; 7], 3)),
+    ("scatter_rows", "x", |r| r.input_u32("a", [1, 2, 4]).scatter_rows(&[0; 2], 3)),
+    ("scatter_rows", "indices", |r| r.input("a", [1, 2, 4]).scatter_rows(&[0; 3], 3)),
+    ("scatter_rows", "indices", |r| r.input("a", [1, 0, 4]).scatter_rows(&[], 3)),
+    ("scatter_rows", "indices", |r| r.input("a", [1, 2, 4]).scatter_rows(&[0, 3], 3)),
+    ("scatter_rows", "nodes", |r| r.input("a", [1, 2, 4]).scatter_rows(&[0, 0], 0)),
+    ("scatter_rows", "nodes", |r| r.input("a", [1, 2, 4]).scatter_rows(&[0, 0], usize::MAX)),
+    ("spmm_values", "x", |r| r.input("a", [3, 4]).spmm_values(r.input("v", [2]), &pattern())),
+    ("spmm_values", "x", |r| r.input("a", [1, 2, 4]).spmm_values(r.input("v", [2]), &pattern())),
+    ("spmm_values", "x", |r| r.input("a", [0, 3, 4]).spmm_values(r.input("v", [2]), &pattern())),
+    ("spmm_values", "x", |r| r.input_u32("a", [1, 3, 4]).spmm_values(r.input("v", [2]), &pattern())),
+    ("spmm_values", "values", |r| r.input("a", [2, 3, 4]).spmm_values(r.input("v", [3]), &pattern())),
+    ("spmm_values", "values", |r| r.input("a", [2, 3, 4]).spmm_values(r.input("v", [3, 2]), &pattern())),
+    ("spmm_values", "values", |r| r.input("a", [2, 3, 4]).spmm_values(r.input_u32("v", [2]), &pattern())),
+    ("sampled_product", "a", |r| r.input("a", [1, 3, 4]).sampled_product(r.input("b", [1, 3, 4]), &pattern())),
+    ("sampled_product", "b", |r| r.input("a", [1, 2, 4]).sampled_product(r.input("b", [1, 3, 5]), &pattern())),
+    ("sampled_product", "b", |r| r.input("a", [1, 2, 4]).sampled_product(r.input("b", [2, 3, 4]), &pattern())),
+    ("chebyshev", "order", |r| nn::chebyshev(r.input("a", [1, 3, 4]), "c", &square(), 2, 0, false)),
+    ("chebyshev", "x", |r| nn::chebyshev(r.input("a", [1, 4, 4]), "c", &square(), 2, 2, false)),
+    ("chebyshev", "matrix", |r| nn::chebyshev(r.input("a", [1, 3, 4]), "c", &matrix(), 2, 2, false)),
+    ("gcn", "x", |r| nn::gcn(r.input("a", [3, 4]), "g", &square(), 2, true)),
+    ("gcn", "x", |r| nn::gcn(r.input_u32("a", [1, 3, 4]), "g", &square(), 2, true)),
+    ("gcn", "out", |r| nn::gcn(r.input("a", [1, 3, 4]), "g", &square(), 0, true)),
+    ("gcn", "out", |r| nn::gcn(r.input("a", [1, 3, 4]), "g", &square(), usize::MAX, true)),
+    ("graph_residual", "x", |r| nn::graph_residual(r.input("a", [1, 3, 0]), "g", &square(), 2)),
+    ("graph_residual", "out", |r| nn::graph_residual(r.input("a", [1, 3, 4]), "g", &square(), 0)),
+    ("top_k_pool", "x", |r| Ok(nn::top_k_pool(r.input("a", [3, 4]), "p", r.input("e", [3, 3]), 1)?.x)),
+    ("top_k_pool", "adjacency", |r| Ok(nn::top_k_pool(r.input("a", [1, 3, 4]), "p", r.input("e", [3, 3]), 1)?.x)),
+    (
+        "top_k_pool",
+        "adjacency",
+        |r| Ok(nn::top_k_pool(r.input("a", [1, 3, 4]), "p", r.input_u32("e", [1, 3, 3]), 1)?.x),
+    ),
+    ("top_k_pool", "k", |r| Ok(nn::top_k_pool(r.input("a", [1, 3, 4]), "p", r.input("e", [1, 3, 3]), 0)?.x)),
+    ("top_k_pool", "k", |r| Ok(nn::top_k_pool(r.input("a", [1, 3, 4]), "p", r.input("e", [1, 3, 3]), 4)?.x)),
+    ("top_k_unpool", "x", |r| nn::top_k_unpool(r.input("a", [3, 4]), r.input_u32("n", [3, 1]), 4)),
+    ("top_k_unpool", "pooled", |r| nn::top_k_unpool(r.input("a", [1, 3, 4]), r.input("n", [1, 3, 1]), 4)),
+    ("top_k_unpool", "pooled", |r| nn::top_k_unpool(r.input("a", [1, 3, 4]), r.input_u32("n", [1, 3]), 4)),
+    ("top_k_unpool", "nodes", |r| nn::top_k_unpool(r.input("a", [1, 3, 4]), r.input_u32("n", [1, 3, 1]), 2)),
+    ("top_k_unpool", "nodes", |r| nn::top_k_unpool(r.input("a", [1, 3, 4]), r.input_u32("n", [1, 3, 1]), usize::MAX)),
+    ("gather", "axis", |r| r.input("a", [4, 3]).gather(2, r.input_u32("i", [4, 3]))),
+    ("gather", "axis", |r| r.input("a", [4, 3]).gather(usize::MAX, r.input_u32("i", [4, 3]))),
+    ("gather", "x", |r| r.input("a", [4, 0]).gather(0, r.input_u32("i", [4, 1]))),
+    ("gather", "x", |r| r.input("a", [1 << 40, 1 << 40]).gather(0, r.input_u32("i", [4, 1]))),
+    ("gather", "index", |r| r.input("a", [4, 3]).gather(0, r.input("i", [4, 3]))),
+    ("gather", "index", |r| r.input("a", [4, 3]).gather(0, r.input_u32("i", [4]))),
+    ("gather", "index", |r| r.input("a", [4, 3]).gather(0, r.input_u32("i", [4, 2]))),
+    ("gather", "index", |r| r.input("a", [4, 3]).gather(0, r.input_u32("i", [0, 3]))),
+    ("gather", "index", |r| r.input("a", [4, 3]).gather(0, r.input_u32("i", [1 << 40, 3]))),
+    ("gather", "index", |r| r.input("a", [4, 1 << 20]).gather(0, r.input_u32("i", [1 << 20, 1]))),
+    ("gather", "index", |r| r.input("a", [2; 6]).gather(5, r.input_u32("i", [2, 1, 2, 1, 2, 2]))),
+    ("scatter_add", "x", |r| r.input_u32("a", [4, 3]).scatter_add(0, r.input_u32("i", [4, 3]), 5)),
+    ("scatter_add", "axis", |r| r.input("a", [4, 3]).scatter_add(2, r.input_u32("i", [4, 3]), 5)),
+    ("scatter_add", "index", |r| r.input("a", [4, 3]).scatter_add(0, r.input("i", [4, 3]), 5)),
+    ("scatter_add", "index", |r| r.input("a", [4, 3]).scatter_add(0, r.input_u32("i", [5, 3]), 5)),
+    ("scatter_add", "index", |r| r.input("a", [4, 3]).scatter_add(0, r.input_u32("i", [1, 3]), 5)),
+    ("scatter_add", "extent", |r| r.input("a", [4, 3]).scatter_add(0, r.input_u32("i", [4, 3]), 0)),
+    ("scatter_add", "extent", |r| r.input("a", [4, 3]).scatter_add(0, r.input_u32("i", [4, 3]), usize::MAX)),
+    ("tile", "repeats", |r| r.input("a", [4, 3]).tile(&[2])),
+    ("tile", "repeats", |r| r.input("a", [4, 3]).tile(&[2, 0])),
+    ("tile", "repeats", |r| r.input("a", [4, 3]).tile(&[2, usize::MAX])),
+    ("tile", "repeats", |r| r.input("a", [4, 3]).tile(&[1 << 20, 1 << 20])),
+    ("tile", "x", |r| r.input_u32("a", [4, 3]).tile(&[2, 2])),
+    ("tile", "x", |r| r.input("a", [4, 0]).tile(&[2, 2])),
+    ("repeat", "axis", |r| r.input("a", [4, 3]).repeat(2, 2)),
+    ("repeat", "repeats", |r| r.input("a", [4, 3]).repeat(1, 0)),
+    ("repeat", "repeats", |r| r.input("a", [4, 3]).repeat(0, usize::MAX)),
+    ("split", "axis", |r| Ok(r.input("a", [4, 3]).split(2, &[1, 2])?[0])),
+    ("split", "sizes", |r| Ok(r.input("a", [4, 3]).split(1, &[1, 1])?[0])),
+    ("split", "sizes", |r| Ok(r.input("a", [4, 3]).split(1, &[])?[0])),
+    ("split", "sizes", |r| Ok(r.input("a", [4, 3]).split(1, &[0, 3])?[0])),
+    ("split", "sizes", |r| Ok(r.input("a", [4, 3]).split(1, &[usize::MAX, 4])?[0])),
+    ("cumulative_sum", "axis", |r| r.input("a", [4, 3]).cumulative_sum(2, CumulativeSum::default())),
+    ("cumulative_sum", "x", |r| r.input_u32("a", [4, 3]).cumulative_sum(1, CumulativeSum::default())),
+    ("cumulative_sum", "x", |r| r.input("a", [4, 0]).cumulative_sum(0, CumulativeSum::default())),
+    ("arg_sort", "axis", |r| r.input("a", [4, 3]).arg_sort(2, SortOrder::Ascending)),
+    ("arg_sort", "x", |r| r.input("a", [0, 3]).arg_sort(1, SortOrder::Ascending)),
+    ("sort_by_key", "axis", |r| {
+        Ok(r.input("a", [4, 3]).sort_by_key(r.input("k", [4, 1]), 2, SortOrder::Ascending)?.values)
+    }),
+    ("sort_by_key", "keys", |r| {
+        Ok(r.input("a", [4, 3]).sort_by_key(r.input("k", [4]), 0, SortOrder::Ascending)?.values)
+    }),
+    ("sort_by_key", "keys", |r| {
+        Ok(r.input("a", [4, 3]).sort_by_key(r.input("k", [1, 3]), 0, SortOrder::Ascending)?.values)
+    }),
+    ("sort_by_key", "keys", |r| {
+        Ok(r.input("a", [4, 3]).sort_by_key(r.input("k", [4, 2]), 0, SortOrder::Ascending)?.values)
+    }),
+    ("top_k", "axis", |r| Ok(r.input("a", [4, 3]).top_k(2, 1)?.values)),
+    ("top_k", "k", |r| Ok(r.input("a", [4, 3]).top_k(1, 0)?.values)),
+    ("top_k", "k", |r| Ok(r.input("a", [4, 3]).top_k(1, 4)?.values)),
+    ("top_k", "x", |r| Ok(r.input("a", [4, 0]).top_k(0, 1)?.values)),
     ("spmm", "z", |r| r.input("a", [1, 3, 4]).spmm_add(&matrix(), 1.0, r.input("z", [1, 3, 4]), 1.0)),
     ("spmm", "factors", |r| r.input("a", [1, 3, 4]).spmm_add(&matrix(), f32::NAN, r.input("z", [1, 2, 4]), 1.0)),
     ("gaussian_heatmaps", "uv", |r| r.gaussian_heatmaps(r.input("uv", [1, 21, 3]), 4, 4, 1.0)),
@@ -191,6 +284,14 @@ fn matrix() -> std::sync::Arc<SpmmMatrix> {
     SpmmMatrix::new(Csr::from_triplets(2, 3, &[(0, 1, 2.0), (1, 2, 1.0)]).expect("inside")).expect("consistent")
 }
 
+fn pattern() -> std::sync::Arc<SparsePattern> {
+    SparsePattern::new(matrix().csr().clone()).expect("consistent")
+}
+
+fn square() -> std::sync::Arc<SpmmMatrix> {
+    nn::normalized_adjacency(3, &[(0, 1), (1, 2)]).expect("edges between nodes")
+}
+
 #[test]
 fn mistakes_are_typed_and_name_operator_operand_and_line() {
     for (i, (operator, what, build)) in MISTAKES.iter().enumerate() {
@@ -228,4 +329,24 @@ fn sparse_matrices_are_checked_before_a_kernel_trusts_them() {
     }
     let error = SpmmMatrix::new(Csr { val: vec![1.0, f32::NAN], ..good }).unwrap_err();
     assert!(matches!(error, Error::NotFinite { .. }), "{error}");
+}
+
+#[test]
+fn sparse_patterns_and_edges_are_checked() {
+    let good = matrix().csr().clone();
+    let nothing = Csr { row_ptr: vec![0, 0, 0], col: vec![], val: vec![], ..good.clone() };
+    let bad = [
+        nothing,
+        Csr { col: vec![1, 3], ..good.clone() },
+        Csr { row_ptr: vec![0, 1], ..good.clone() },
+        Csr { rows: usize::MAX, ..good.clone() },
+        Csr { cols: usize::MAX, ..good },
+    ];
+    for csr in bad {
+        assert!(matches!(SparsePattern::new(csr.clone()), Err(Error::Invalid { .. })), "{csr:?}");
+    }
+    for (nodes, edges) in [(2, &[(0, 2)][..]), (0, &[(0, 0)]), (2, &[(usize::MAX, 0)]), (usize::MAX, &[(0, 1)])] {
+        let error = nn::normalized_adjacency(nodes, edges).unwrap_err();
+        assert!(matches!(error, Error::Invalid { .. }), "{error}");
+    }
 }

@@ -1,16 +1,16 @@
 //! Layers and losses: short functions over [`Var`]. A layer's parameters are named by its scope.
 
+mod graph;
 pub mod losses;
 mod normalize;
 
-use std::sync::Arc;
-
 use crate::error::Result;
 use crate::graph::{Init, Mode, TensorData, Var};
-use crate::ops::{Conv2d, SpmmMatrix};
+use crate::ops::Conv2d;
 use crate::shape::TensorType;
 
 pub use normalize::{group_norm, instance_norm, layer_norm, spectral_norm};
+pub use graph::{TopKPooled, chebyshev, gcn, graph_residual, normalized_adjacency, top_k_pool, top_k_unpool};
 
 /// How much of a running statistic is replaced by each batch's.
 const STATISTICS_MOMENTUM: f32 = 0.05;
@@ -52,6 +52,17 @@ fn conv_plain<'r>(x: Var<'r>, name: &str, out: usize, kernel: usize) -> Result<V
 /// running ones.
 #[track_caller]
 pub fn batch_norm_relu<'r>(x: Var<'r>, name: &str) -> Result<Var<'r>> {
+    batch_norm_with(x, name, true)
+}
+
+/// Batch normalisation: by the batch's statistics when training, which the running ones follow, else by the running ones.
+#[track_caller]
+pub fn batch_norm<'r>(x: Var<'r>, name: &str) -> Result<Var<'r>> {
+    batch_norm_with(x, name, false)
+}
+
+#[track_caller]
+fn batch_norm_with<'r>(x: Var<'r>, name: &str, relu: bool) -> Result<Var<'r>> {
     let r = x.recorder();
     let c = x.shape().channels();
     r.scoped(name, || {
@@ -61,9 +72,9 @@ pub fn batch_norm_relu<'r>(x: Var<'r>, name: &str) -> Result<Var<'r>> {
         let neutral: Vec<f32> = start.iter().map(|v| 1.0 - v).collect();
         let running = r.buffer("statistics", TensorType::f32([2, c]), rows(&neutral));
         if r.mode() == Mode::Infer {
-            return x.batch_norm_infer(affine, running, NORM_EPS, true);
+            return x.batch_norm_infer(affine, running, NORM_EPS, relu);
         }
-        let batch = x.batch_norm_train(affine, NORM_EPS, true)?;
+        let batch = x.batch_norm_train(affine, NORM_EPS, relu)?;
         running.follow(batch.statistics, 1.0 - STATISTICS_MOMENTUM)?;
         Ok(batch.y)
     })
@@ -105,44 +116,5 @@ pub fn hourglass<'r>(x: Var<'r>, name: &str, depth: usize) -> Result<Var<'r>> {
         let low = if depth > 1 { hourglass(low, "inner", depth - 1)? } else { residual(low, "inner", c)? };
         let low = residual(low, "up", c)?;
         skip.add(low.upsample_nearest(2)?)
-    })
-}
-
-/// Chebyshev graph convolution of N×V×C features to `out` channels with `order` terms (Defferrard et al. 2016, eq. 4; Ge
-/// et al. 2019, eq. 1): `Σ_k T_k(L~) x θ_k + b`, L~ the rescaled Laplacian.
-///
-/// Evaluated by Clenshaw's recurrence, so that the sparse products run on `out` channels:
-/// `b_k = x θ_k + 2 L~ b_{k+1} − b_{k+2}`, result `x θ_0 + L~ b_1 − b_2`.
-#[track_caller]
-pub fn chebyshev<'r>(
-    x: Var<'r>,
-    name: &str,
-    laplacian: &Arc<SpmmMatrix>,
-    out: usize,
-    order: usize,
-    bias: bool,
-) -> Result<Var<'r>> {
-    let r = x.recorder();
-    let c = x.shape().channels();
-    // Half the variance of a layer that a ReLU follows, as one matrix of order·C rows: the sparse products add to it.
-    let init = Init::Normal((1.0 / (c * order) as f32).sqrt());
-    r.scoped(name, || {
-        let term = |k: usize| -> Result<Var<'r>> {
-            let theta = r.param_with(&format!("theta{k}"), [c, out], init.clone());
-            if k == 0 && bias { x.linear(theta, r.param("bias", [out]), false) } else { x.matmul(theta) }
-        };
-        let (mut next, mut after): (Option<Var<'r>>, Option<Var<'r>>) = (None, None);
-        for k in (0..order).rev() {
-            let factor = if k == 0 { 1.0 } else { 2.0 };
-            let mut b = term(k)?;
-            if let Some(next) = next {
-                b = next.spmm_add(laplacian, factor, b, 1.0)?;
-            }
-            if let Some(after) = after {
-                b = b.sub(after)?;
-            }
-            (next, after) = (Some(b), next);
-        }
-        next.map_or(Ok(x), Ok)
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::extents::elements;
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
@@ -107,8 +108,22 @@ impl Operator for Scatter {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let [gy] = operands(inputs)?;
-        let [n, _, c] = features(gy)?;
+        let [x] = operands(inputs)?;
+        let [n, rows, c] = features(x)?;
+        if self.index.len() != rows || rows == 0 {
+            return Err(Mismatch::new(
+                "indices",
+                format!("an index for each of {} rows", rows.max(1)),
+                self.index.len(),
+            ));
+        }
+        if elements(&[n, self.nodes, c]).is_none_or(|n| n == 0) {
+            return Err(Mismatch::new("nodes", "at least 1, and no more than fits an adapter", self.nodes));
+        }
+        if let Some(r) = self.index.iter().position(|&i| i as usize >= self.nodes) {
+            let expected = format!("indices below {}", self.nodes);
+            return Err(Mismatch::new("indices", expected, format!("{} at {r}", self.index[r])));
+        }
         Ok(TensorType::f32([n, self.nodes, c]))
     }
 
@@ -140,5 +155,12 @@ impl<'r> Var<'r> {
     #[track_caller]
     pub fn gather_rows(self, indices: &[u32]) -> Result<Var<'r>> {
         self.recorder().apply(Gather { index: indices.into() }, &[self])
+    }
+
+    /// Rows added up by constant indices: N×R×C to N×V×C with `y[n, v] = Σ x[n, r]` over the r with `indices[r] = v`,
+    /// in ascending order, V = `nodes`; 0 where no index points. The adjoint of [`Var::gather_rows`].
+    #[track_caller]
+    pub fn scatter_rows(self, indices: &[u32], nodes: usize) -> Result<Var<'r>> {
+        self.recorder().apply(Scatter { index: indices.into(), nodes }, &[self])
     }
 }

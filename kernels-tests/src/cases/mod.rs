@@ -6,6 +6,7 @@ use crate::case::Case;
 pub mod conv;
 pub mod graph;
 pub mod heatmap;
+pub mod indexing;
 pub mod layout;
 pub mod losses;
 pub mod matmul;
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Case> {
         heatmap::cases,
         random::cases,
         graph::cases,
+        indexing::cases,
         nn::cases,
         losses::cases,
         second::cases,

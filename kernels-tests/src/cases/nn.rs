@@ -6,13 +6,52 @@ use knuckle::ops::SpmmMatrix;
 use knuckle::sparse::Csr;
 
 use crate::case::{Case, Fill, Operand};
-use crate::reference::{Tensor, nn as reference};
+use crate::reference::{Tensor, layout, nn as reference};
 
 /// The family's cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    for (n, c, out, order, bias) in [(1, 1, 1, 1, false), (2, 4, 8, 2, true), (2, 3, 5, 3, true), (1, 8, 4, 4, false)] {
+    for (n, c, out, order, bias) in [
+        (1, 1, 1, 1, false),
+        (2, 4, 8, 2, true),
+        (2, 3, 5, 3, true),
+        (1, 8, 4, 4, false),
+        (3, 4, 4, 1, true),
+        (1, 1, 1, 2, false),
+        (2, 8, 3, 3, false),
+        (2, 4, 4, 5, true),
+        (1, 3, 2, 5, false),
+        (1, 4, 8, 7, true),
+    ] {
         cases.push(chebyshev(n, c, out, order, bias));
+    }
+    for (n, c, out, bias) in [
+        (1, 1, 1, false),
+        (2, 4, 8, true),
+        (2, 8, 4, true),
+        (1, 8, 3, false),
+        (3, 3, 5, true),
+        (1, 5, 5, false),
+        (2, 16, 2, true),
+    ] {
+        for (nodes, edges) in GRAPHS {
+            cases.push(gcn(n, c, out, bias, nodes, edges));
+        }
+    }
+    for (n, c, out) in [(2, 3, 4), (3, 4, 4), (2, 8, 5), (1, 5, 8)] {
+        cases.push(graph_residual(n, c, out));
+    }
+    for (n, v, c, k) in [
+        (1, 1, 1, 1),
+        (1, 5, 3, 2),
+        (2, 6, 4, 3),
+        (2, 6, 4, 6),
+        (3, 9, 5, 1),
+        (2, 21, 8, 10),
+        (1, 40, 4, 17),
+        (2, 37, 3, 36),
+    ] {
+        cases.extend(top_k(n, v, c, k));
     }
     for (dims, out) in [([2, 3, 4, 4], 4), ([2, 4, 3, 4], 6)] {
         let mut operands = vec![Operand::normal(dims)];
@@ -72,6 +111,115 @@ fn chebyshev(n: usize, c: usize, out: usize, order: usize, bias: bool) -> Case {
         move |_, x| nn::chebyshev(x[0], "layer", &matrix, out, order, bias),
         move |x| reference::chebyshev(&entries, &x[0], &x[1..=order], x.get(order + 1)),
     )
+}
+
+type Edges = &'static [(usize, usize)];
+
+/// One node; a path with an edge given twice and one from a node to itself; a star; a hand's finger bones, without
+/// palm.
+const GRAPHS: [(usize, Edges); 4] = [
+    (1, &[]),
+    (5, &[(0, 1), (2, 1), (1, 2), (2, 3), (3, 3), (3, 4)]),
+    (6, &[(0, 1), (0, 2), (0, 3), (0, 4), (0, 5)]),
+    (21, HAND),
+];
+
+const HAND: Edges = &[
+    (0, 1),
+    (1, 2),
+    (2, 3),
+    (3, 4),
+    (0, 5),
+    (5, 6),
+    (6, 7),
+    (7, 8),
+    (0, 9),
+    (9, 10),
+    (10, 11),
+    (11, 12),
+    (0, 13),
+    (13, 14),
+    (14, 15),
+    (15, 16),
+    (0, 17),
+    (17, 18),
+    (18, 19),
+    (19, 20),
+];
+
+fn gcn(n: usize, c: usize, out: usize, bias: bool, nodes: usize, edges: Edges) -> Case {
+    let matrix = nn::normalized_adjacency(nodes, edges).expect("edges between nodes");
+    let entries = reference::normalized_adjacency(nodes, edges);
+    let mut operands = vec![Operand::normal([n, nodes, c]), Operand::normal([c, out]).named("layer/weight")];
+    if bias {
+        operands.push(Operand::normal([out]).named("layer/bias"));
+    }
+    Case::new(
+        "gcn",
+        format!("{} edges, to {out}", edges.len()),
+        operands,
+        move |_, x| nn::gcn(x[0], "layer", &matrix, out, bias),
+        move |x| reference::gcn(&entries, &x[0], &x[1], x.get(2)),
+    )
+}
+
+fn graph_residual(n: usize, c: usize, out: usize) -> Case {
+    let matrix = nn::normalized_adjacency(21, HAND).expect("edges between nodes");
+    let entries = reference::normalized_adjacency(21, HAND);
+    let affine = || Operand::filled([2, out], Fill::Uniform(0.3, 1.2));
+    let operands = [
+        Operand::normal([n, 21, c]),
+        Operand::normal([c, out]).named("layer/gcn1/weight"),
+        Operand::normal([out]).named("layer/gcn1/bias"),
+        affine().named("layer/norm1/affine"),
+        Operand::normal([out, out]).named("layer/gcn2/weight"),
+        affine().named("layer/norm2/affine"),
+        Operand::normal([c, out]).named("layer/skip/weight"),
+        Operand::normal([out]).named("layer/skip/bias"),
+    ];
+    let case = Case::new(
+        "graph_residual",
+        format!("to {out}"),
+        operands,
+        move |_, x| nn::graph_residual(x[0], "layer", &matrix, out),
+        move |x| reference::graph_residual(&entries, &x[0], &mut x[1..].iter()),
+    );
+    case.training()
+}
+
+/// Pooling to `k` nodes, features and adjacency side by side; pooling and unpooling again.
+fn top_k(n: usize, v: usize, c: usize, k: usize) -> [Case; 2] {
+    let x = || Operand::normal([n, v, c]);
+    let projection = || Operand::filled([c, 1], Fill::NonZero).named("pool/projection");
+    let pool = Case::new(
+        "top_k_pool",
+        format!("{k} nodes"),
+        [x(), Operand::normal([n, v, v]), projection()],
+        move |r, x| {
+            let pooled = nn::top_k_pool(x[0], "pool", x[1], k)?;
+            r.concat(&[pooled.x, pooled.adjacency], 2)
+        },
+        move |x| {
+            let (features, adjacency, _) = reference::top_k_pool(&x[0], &x[1], &x[2], k);
+            layout::concat(&[features, adjacency], 2)
+        },
+    );
+    let unpool = Case::new(
+        "top_k_unpool",
+        format!("{k} nodes"),
+        [x(), projection()],
+        move |r, x| {
+            let adjacency = r.constant([n, v, v], &vec![1.0; n * v * v])?;
+            let pooled = nn::top_k_pool(x[0], "pool", adjacency, k)?;
+            nn::top_k_unpool(pooled.x, pooled.nodes, v)
+        },
+        move |x| {
+            let adjacency = Tensor::from_fn(&[n, v, v], |_| 1.0);
+            let (features, _, chosen) = reference::top_k_pool(&x[0], &adjacency, &x[1], k);
+            reference::top_k_unpool(&features, &chosen, v)
+        },
+    );
+    [pool, unpool]
 }
 
 /// The parameters of a residual layer, in the order it asks for them.

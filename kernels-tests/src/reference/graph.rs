@@ -28,6 +28,31 @@ pub fn gather_rows(x: &Tensor, indices: &[u32]) -> Tensor {
     Tensor::from_fn(&[x.dims[0], indices.len(), x.dims[2]], |i| x.at(&[i[0], indices[i[1]] as usize, i[2]]))
 }
 
+/// `y[n, v] = Σ x[n, r]` over the r with `indices[r] = v`.
+pub fn scatter_rows(x: &Tensor, indices: &[u32], nodes: usize) -> Tensor {
+    Tensor::from_fn(&[x.dims[0], nodes, x.dims[2]], |i| {
+        let rows = (0..indices.len()).filter(|&r| indices[r] as usize == i[1]);
+        rows.map(|r| x.at(&[i[0], r, i[2]])).sum()
+    })
+}
+
+/// `A·x`, A's entries at `places` (row, column), with values for all the batch or for each matrix.
+pub fn spmm_values(places: &[(usize, usize)], rows: usize, values: &Tensor, x: &Tensor) -> Tensor {
+    Tensor::from_fn(&[x.dims[0], rows, x.dims[2]], |i| {
+        let value = |e: usize| if values.dims.len() == 1 { values.at(&[e]) } else { values.at(&[i[0], e]) };
+        let entries = places.iter().enumerate().filter(|(_, (row, _))| *row == i[1]);
+        entries.map(|(e, &(_, column))| value(e) * x.at(&[i[0], column, i[2]])).sum()
+    })
+}
+
+/// The products of row `place.0` of a and row `place.1` of b.
+pub fn sampled_product(places: &[(usize, usize)], a: &Tensor, b: &Tensor) -> Tensor {
+    Tensor::from_fn(&[a.dims[0], places.len()], |i| {
+        let (row, column) = places[i[1]];
+        (0..a.dims[2]).map(|c| a.at(&[i[0], row, c]) * b.at(&[i[0], column, c])).sum()
+    })
+}
+
 /// The maximum over groups of consecutive nodes.
 pub fn pool_max(x: &Tensor, children: usize) -> Tensor {
     group(x, children, |values| values.iter().copied().fold(f64::NEG_INFINITY, f64::max))

@@ -5,6 +5,7 @@ pub mod adjoint;
 pub mod conv;
 pub mod graph;
 pub mod heatmap;
+pub mod indexing;
 pub mod layout;
 pub mod losses;
 pub mod matmul;

@@ -28,6 +28,58 @@ pub fn chebyshev(entries: &Entries, x: &Tensor, theta: &[Tensor], bias: Option<&
     bias.map_or(sum.clone(), |bias| add(&sum, bias))
 }
 
+/// The entries of `D^-½ (A + I) D^-½`, A the adjacency that undirected edges give.
+pub fn normalized_adjacency(nodes: usize, edges: &[(usize, usize)]) -> Vec<(usize, usize, f64)> {
+    let joined = |i: usize, j: usize| i == j || edges.contains(&(i, j)) || edges.contains(&(j, i));
+    let degree = |i: usize| (0..nodes).filter(|&j| joined(i, j)).count() as f64;
+    let pairs = (0..nodes).flat_map(|i| (0..nodes).map(move |j| (i, j)));
+    pairs.filter(|&(i, j)| joined(i, j)).map(|(i, j)| (i, j, 1.0 / (degree(i) * degree(j)).sqrt())).collect()
+}
+
+/// `A·x·W + b`.
+pub fn gcn(entries: &Entries, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    matmul::linear(&spmm(entries, x.dims[1], x, 1.0, None, 0.0), weight, bias, false)
+}
+
+/// Two graph convolutions, the first rectified, each normalised by its own statistics, and another one added.
+pub fn graph_residual(entries: &Entries, x: &Tensor, parameters: &mut Parameters<'_>) -> Tensor {
+    let norm = |x: &Tensor, affine: &Tensor| batch_norm(x, affine, &statistics(x), f64::from(1e-5f32), false);
+    let (weight, bias, affine) = (take(parameters), take(parameters), take(parameters));
+    let y = norm(&gcn(entries, x, weight, Some(bias)).map(|v| v.max(0.0)), affine);
+    let (weight, affine) = (take(parameters), take(parameters));
+    let y = norm(&gcn(entries, &y, weight, None), affine);
+    let (weight, bias) = (take(parameters), take(parameters));
+    add(&y, &gcn(entries, x, weight, Some(bias)))
+}
+
+/// The `k` nodes of each graph with the highest projections on a vector, highest first: their gated features, their rows
+/// and columns of the adjacency, and their indices.
+pub fn top_k_pool(x: &Tensor, adjacency: &Tensor, projection: &Tensor, k: usize) -> (Tensor, Tensor, Vec<Vec<usize>>) {
+    let (n, v, c) = (x.dims[0], x.dims[1], x.dims[2]);
+    let length = projection.data.iter().map(|p| p * p).sum::<f64>().sqrt();
+    let score = |n: usize, v: usize| (0..c).map(|c| x.at(&[n, v, c]) * projection.data[c]).sum::<f64>() / length;
+    let chosen = |n: usize| {
+        let mut nodes: Vec<usize> = (0..v).collect();
+        nodes.sort_by(|&a, &b| score(n, b).total_cmp(&score(n, a)));
+        nodes.truncate(k);
+        nodes
+    };
+    let chosen: Vec<Vec<usize>> = (0..n).map(chosen).collect();
+    let features = Tensor::from_fn(&[n, k, c], |i| {
+        let node = chosen[i[0]][i[1]];
+        x.at(&[i[0], node, i[2]]) / (1.0 + (-score(i[0], node)).exp())
+    });
+    let edges = Tensor::from_fn(&[n, k, k], |i| adjacency.at(&[i[0], chosen[i[0]][i[1]], chosen[i[0]][i[2]]]));
+    (features, edges, chosen)
+}
+
+/// Rows put back in the places they were chosen from, among zeros.
+pub fn top_k_unpool(x: &Tensor, chosen: &[Vec<usize>], nodes: usize) -> Tensor {
+    Tensor::from_fn(&[x.dims[0], nodes, x.dims[2]], |i| {
+        chosen[i[0]].iter().position(|&node| node == i[1]).map_or(0.0, |row| x.at(&[i[0], row, i[2]]))
+    })
+}
+
 /// Normalised by its own statistics, scaled, shifted and rectified; eps as the layers have it.
 fn norm_relu(x: &Tensor, affine: &Tensor) -> Tensor {
     batch_norm(x, affine, &statistics(x), f64::from(1e-5f32), true)
