@@ -45,7 +45,7 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         met.extend(program.expect("a program").kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
-    for family in ["conv", "copy", "graph", "matmul", "norm", "optim", "pointwise", "pool", "reduce"] {
+    for family in ["conv", "copy", "graph", "matmul", "mesh", "norm", "optim", "pointwise", "pool", "reduce"] {
         for entry in fs::read_dir(shaders.join(family)).expect("a family's folder") {
             let path = entry.expect("a file").path();
             if !fs::read_to_string(&path).expect("text").contains("@compute") {

@@ -1,6 +1,8 @@
 //! Layers and losses: short functions over [`Var`]. A layer's parameters are named by its scope.
 
 pub mod losses;
+pub mod mesh_losses;
+pub mod skinning;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@ pub mod conv;
 pub mod graph;
 pub mod layout;
 pub mod matmul;
+pub mod mesh;
 pub mod nn;
 pub mod norm;
 pub mod pointwise;
@@ -24,6 +25,7 @@ pub fn all() -> Vec<Case> {
         norm::cases,
         pool::cases,
         graph::cases,
+        mesh::cases,
         nn::cases,
     ];
     families.into_iter().flat_map(|family| family()).collect()

@@ -5,6 +5,7 @@ pub mod conv;
 pub mod graph;
 pub mod layout;
 pub mod matmul;
+pub mod mesh;
 pub mod nn;
 pub mod norm;
 pub mod optim;
