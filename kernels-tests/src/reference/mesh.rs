@@ -255,10 +255,9 @@ pub fn cotangent_laplacian(x: &Tensor, faces: &Faces) -> Tensor {
                 let (u, v) = (sub(vector(x, i), vector(x, apex)), sub(vector(x, j), vector(x, apex)));
                 let normal = cross(u, v);
                 let cotangent = dot(u, v) / dot(normal, normal).sqrt();
-                let edge = sub(vector(x, i), vector(x, j));
-                for c in 0..3 {
-                    y.data[3 * i + c] += 0.5 * cotangent * edge[c];
-                    y.data[3 * j + c] -= 0.5 * cotangent * edge[c];
+                for (c, along) in sub(vector(x, i), vector(x, j)).into_iter().enumerate() {
+                    y.data[3 * i + c] += 0.5 * cotangent * along;
+                    y.data[3 * j + c] -= 0.5 * cotangent * along;
                 }
             }
         }
