@@ -20,7 +20,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let start = i / params.chunks * params.vectors;
     let first = i % params.chunks * params.chunk;
     let last = min(first + params.chunk, params.vectors);
-    var sums: array<vec4<f32>, 3>;
+    var sums = array<vec4<f32>, 3>();
     for (var k = start + first; k < start + last; k++) {
         let v = vec4(x[3u * k], x[3u * k + 1u], x[3u * k + 2u], 1.0);
         sums[0] += gy[3u * k] * v;

@@ -3,7 +3,7 @@
 use super::vectors::batch;
 use super::{Cost, Operator, VjpCall, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{AdapterClass, Lowering, Shader};
 use crate::graph::Var;
 use crate::shader;
 use crate::shape::TensorType;
@@ -20,6 +20,14 @@ fn points(p: &TensorType, q: &TensorType) -> Result<[usize; 3], Mismatch> {
         return Err(Mismatch::new("q", format!("{n} samples as in p {p}"), q));
     }
     Ok([n, p_count, q_count])
+}
+
+/// How many points a thread of the searches has: loads are what costs a CPU, and few threads a GPU.
+fn per(lowering: &Lowering<'_>) -> usize {
+    match lowering.target().class {
+        AdapterClass::Software => 8,
+        AdapterClass::Hardware => 2,
+    }
 }
 
 /// For each point of p the place of the nearest of q, u32 N×P×1.
@@ -58,10 +66,12 @@ impl Operator for Nearest {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (p, q, y, lanes) = (lowering.input(0), lowering.input(1), lowering.output(), lowering.target().lanes());
         let [n, p_count, q_count] = points(&p.ty, &q.ty).expect("checked by infer");
-        let dispatch = lowering.dispatch(&NEAREST).define("WG", lanes);
-        let dispatch = dispatch.bind("p", p.buffer).bind("q", q.buffer).bind("y", y);
-        let dispatch = dispatch.param("total", n * p_count).param("p_count", p_count).param("q_count", q_count);
-        dispatch.threads(n * p_count)
+        let per = per(lowering);
+        let parts = p_count.div_ceil(per);
+        let dispatch = lowering.dispatch(&NEAREST).define("WG", lanes).define("PER", per);
+        let dispatch = dispatch.bind("p", p.buffer).bind("q", q.buffer).bind("y", y).param("parts", parts);
+        let dispatch = dispatch.param("total", n * parts).param("p_count", p_count).param("q_count", q_count);
+        dispatch.threads(n * parts)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -122,13 +132,18 @@ impl Operator for PointDistanceGrad {
         let [p, q, nearest, gy] = [0, 1, 2, 3].map(|i| lowering.input(i));
         let (to, lanes) = (lowering.output(), lowering.target().lanes());
         let [n, p_count, q_count] = points(&p.ty, &q.ty).expect("checked by infer");
-        let (shader, name, total) =
-            if self.other { (&OTHER_GRAD, "gq", n * q_count) } else { (&DISTANCE, "y", n * p_count) };
-        let dispatch = lowering.dispatch(shader).define("WG", lanes);
-        let dispatch = if self.other { dispatch } else { dispatch.define("GRAD", true) };
-        let dispatch = dispatch.bind("p", p.buffer).bind("q", q.buffer).bind("nearest", nearest.buffer);
-        let dispatch = dispatch.bind("gy", gy.buffer).bind(name, to).param("total", total);
-        dispatch.param("p_count", p_count).param("q_count", q_count).threads(total)
+        let per = per(lowering);
+        let parts = q_count.div_ceil(per);
+        let (dispatch, name, total) = if self.other {
+            let dispatch = lowering.dispatch(&OTHER_GRAD).define("PER", per).param("parts", parts);
+            (dispatch, "gq", n * parts)
+        } else {
+            (lowering.dispatch(&DISTANCE).define("GRAD", true), "y", n * p_count)
+        };
+        let dispatch = dispatch.define("WG", lanes).bind("p", p.buffer).bind("q", q.buffer);
+        let dispatch = dispatch.bind("nearest", nearest.buffer).bind("gy", gy.buffer).bind(name, to);
+        let dispatch = dispatch.param("total", total).param("p_count", p_count).param("q_count", q_count);
+        dispatch.threads(total)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
