@@ -50,8 +50,9 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         met.extend(program.kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
-    const FAMILIES: [&str; 13] = [
-        "conv", "copy", "graph", "index", "matmul", "norm", "optim", "pointwise", "pool", "random", "reduce", "sample", "sort",
+    const FAMILIES: [&str; 14] = [
+        "conv", "copy", "graph", "index", "matmul", "mesh", "norm", "optim", "pointwise", "pool", "random", "reduce", "sample",
+        "sort",
     ];
     for family in FAMILIES {
         for entry in fs::read_dir(shaders.join(family)).expect("a family's folder") {

@@ -1,10 +1,14 @@
 //! Operands and attributes that do not fit: a typed error names the operator, the operand and the line, and nothing
 //! panics. No device is needed.
 
+use std::sync::Arc;
+
 use knuckle::nn::losses::histogram_divergence;
+use knuckle::nn::mesh_losses::normal_consistency;
+use knuckle::nn::skinning::{SkinnedModel, blend_shapes, rigid_transforms, translations};
 use knuckle::ops::{
-    AvgPool2d, Comparison, Conv2d, CumulativeSum, GridSample, HistogramKernel, PeakRefinement, Resize, SoftHistogram,
-    SortOrder, SparsePattern, SpmmMatrix, Unary,
+    AvgPool2d, Comparison, Conv2d, CumulativeSum, GridSample, HistogramKernel, PeakRefinement, Resize, Skeleton,
+    SkinWeights, SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
 };
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var, nn};
@@ -273,6 +277,79 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("log_softmax", "x", |r| r.input_u32("a", [4, 3]).log_softmax(0)),
     ("permute", "order", |r| r.input("a", [4, 3]).permute(&[0, 0])),
     ("permute", "order", |r| r.input("a", [4, 3]).permute(&[0])),
+    ("axis_angle_to_matrix", "x", |r| r.input("a", [4, 4]).axis_angle_to_matrix()),
+    ("axis_angle_to_matrix", "x", |r| r.input("a", [0, 3]).axis_angle_to_matrix()),
+    ("axis_angle_to_matrix", "x", |r| r.input_u32("a", [4, 3]).axis_angle_to_matrix()),
+    ("quaternion_to_matrix", "x", |r| r.input("a", [4, 3]).quaternion_to_matrix()),
+    ("quaternion_to_matrix", "x", |r| r.input("a", [2, 0, 4]).quaternion_to_matrix()),
+    ("six_d_to_matrix", "x", |r| r.input("a", [4, 9]).six_d_to_matrix()),
+    ("six_d_to_matrix", "x", |r| r.input("a", [] as [usize; 0]).six_d_to_matrix()),
+    ("unit_vectors", "x", |r| r.input("a", [4, 2]).unit_vectors()),
+    ("unit_vectors", "x", |r| r.input("a", [0, 3]).unit_vectors()),
+    ("unit_vectors", "x", |r| r.input_u32("a", [4, 3]).unit_vectors()),
+    ("rotate", "rotations", |r| r.input("a", [4, 12]).rotate(r.input("x", [4, 3]))),
+    ("rotate", "rotations", |r| r.input_u32("a", [4, 9]).rotate(r.input("x", [4, 3]))),
+    ("rotate", "vectors", |r| r.input("a", [4, 9]).rotate(r.input("x", [4, 2]))),
+    ("rotate", "vectors", |r| r.input("a", [4, 9]).rotate(r.input("x", [5, 3]))),
+    ("rotate", "vectors", |r| r.input("a", [4, 9]).rotate(r.input("x", [4, 0, 3]))),
+    ("rotate", "vectors", |r| r.input("a", [4, 5, 9]).rotate(r.input("x", [4, 3]))),
+    ("transform_points", "transforms", |r| r.input("a", [4, 9]).transform_points(r.input("x", [4, 3]))),
+    ("transform_points", "points", |r| r.input("a", [4, 12]).transform_points(r.input("x", [3, 4, 3]))),
+    ("transform_points", "points", |r| r.input("a", [4, 12]).transform_points(r.input("x", [] as [usize; 0]))),
+    ("compose", "a", |r| r.input("a", [4, 3]).compose(r.input("b", [4, 3]))),
+    ("compose", "a", |r| r.input("a", [0, 9]).compose(r.input("b", [0, 9]))),
+    ("compose", "b", |r| r.input("a", [4, 9]).compose(r.input("b", [4, 12]))),
+    ("compose", "b", |r| r.input("a", [4, 12]).compose(r.input("b", [5, 12]))),
+    ("compose", "b", |r| r.input("a", [4, 9]).compose(r.input_u32("b", [4, 9]))),
+    ("rigid_transforms", "rotations", |r| rigid_transforms(r.input("a", [4, 12]), r.input("t", [4, 3]))),
+    ("rigid_transforms", "translations", |r| rigid_transforms(r.input("a", [4, 9]), r.input("t", [5, 3]))),
+    ("rigid_transforms", "translations", |r| rigid_transforms(r.input("a", [4, 9]), r.input("t", [4, 4]))),
+    ("translations", "transforms", |r| translations(r.input("a", [4, 9]))),
+    ("forward_kinematics", "x", |r| r.input("a", [1, 3, 12]).forward_kinematics(&skeleton())),
+    ("forward_kinematics", "x", |r| r.input("a", [1, 2, 9]).forward_kinematics(&skeleton())),
+    ("forward_kinematics", "x", |r| r.input("a", [2, 12]).forward_kinematics(&skeleton())),
+    ("forward_kinematics", "x", |r| r.input("a", [0, 2, 12]).forward_kinematics(&skeleton())),
+    ("skin", "vertices", |r| r.input("a", [2, 3]).skin(r.input("t", [1, 2, 12]), &skin())),
+    ("skin", "vertices", |r| r.input("a", [3, 2]).skin(r.input("t", [1, 2, 12]), &skin())),
+    ("skin", "vertices", |r| r.input("a", [3]).skin(r.input("t", [1, 2, 12]), &skin())),
+    ("skin", "vertices", |r| r.input("a", [0, 3, 3]).skin(r.input("t", [1, 2, 12]), &skin())),
+    ("skin", "vertices", |r| r.input_u32("a", [3, 3]).skin(r.input("t", [1, 2, 12]), &skin())),
+    ("skin", "transforms", |r| r.input("a", [3, 3]).skin(r.input("t", [1, 3, 12]), &skin())),
+    ("skin", "transforms", |r| r.input("a", [3, 3]).skin(r.input("t", [1, 2, 9]), &skin())),
+    ("skin", "transforms", |r| r.input("a", [2, 3, 3]).skin(r.input("t", [1, 2, 12]), &skin())),
+    ("blend_shapes", "template", |r| shapes(r, &[3, 2], &[5, 3, 3], &[1, 5])),
+    ("blend_shapes", "shapes", |r| shapes(r, &[3, 3], &[5, 4, 3], &[1, 5])),
+    ("blend_shapes", "shapes", |r| shapes(r, &[3, 3], &[5, 9], &[1, 5])),
+    ("blend_shapes", "weights", |r| shapes(r, &[3, 3], &[5, 3, 3], &[1, 4])),
+    ("blend_shapes", "weights", |r| shapes(r, &[3, 3], &[5, 3, 3], &[5])),
+    ("pose", "rotations", |r| Ok(model().pose(r.input("a", [1, 3, 9]))?.vertices)),
+    ("pose", "rotations", |r| Ok(model().pose(r.input("a", [1, 2, 3]))?.vertices)),
+    ("pose", "rotations", |r| Ok(model().pose(r.input("a", [0, 2, 9]))?.vertices)),
+    ("project_perspective", "points", |r| r.input("a", [4, 3]).project_perspective(r.input("c", [1, 4]), 0.1)),
+    ("project_perspective", "points", |r| r.input("a", [1, 0, 3]).project_perspective(r.input("c", [1, 4]), 0.1)),
+    ("project_perspective", "camera", |r| r.input("a", [2, 4, 3]).project_perspective(r.input("c", [1, 4]), 0.1)),
+    ("project_perspective", "camera", |r| r.input("a", [1, 4, 3]).project_perspective(r.input("c", [1, 3]), 0.1)),
+    ("project_perspective", "near", |r| r.input("a", [1, 4, 3]).project_perspective(r.input("c", [1, 4]), 0.0)),
+    ("project_perspective", "near", |r| r.input("a", [1, 4, 3]).project_perspective(r.input("c", [1, 4]), -1.0)),
+    ("project_perspective", "near", |r| r.input("a", [1, 4, 3]).project_perspective(r.input("c", [1, 4]), f32::NAN)),
+    ("project_orthographic", "points", |r| r.input("a", [1, 4, 2]).project_orthographic(r.input("c", [1, 4]))),
+    ("project_orthographic", "camera", |r| r.input("a", [1, 4, 3]).project_orthographic(r.input_u32("c", [1, 4]))),
+    ("project_weak_perspective", "camera", |r| r.input("a", [1, 4, 3]).project_weak_perspective(r.input("c", [1, 4]))),
+    ("project_weak_perspective", "camera", |r| r.input("a", [1, 4, 3]).project_weak_perspective(r.input("c", [2, 3]))),
+    ("face_normals", "x", |r| r.input("a", [1, 4, 3]).face_normals(&mesh())),
+    ("face_normals", "x", |r| r.input("a", [1, 3, 2]).face_normals(&mesh())),
+    ("face_normals", "x", |r| r.input("a", [3, 3]).face_normals(&mesh())),
+    ("face_normals", "x", |r| r.input("a", [0, 3, 3]).vertex_normals(&mesh())),
+    ("face_normals", "x", |r| r.input_u32("a", [1, 3, 3]).cotangent_laplacian(&mesh())),
+    ("face_normals", "x", |r| r.input("a", [1, 2, 3]).face_areas(&mesh())),
+    ("spmm", "x", |r| r.input("a", [1, 4, 3]).edge_lengths(&mesh())),
+    ("nearest_points", "p", |r| r.input("a", [4, 3]).nearest_points(r.input("b", [1, 4, 3]))),
+    ("nearest_points", "p", |r| r.input("a", [1, 0, 3]).nearest_points(r.input("b", [1, 4, 3]))),
+    ("nearest_points", "q", |r| r.input("a", [1, 4, 3]).nearest_squared_distances(r.input("b", [2, 4, 3]))),
+    ("nearest_points", "q", |r| r.input("a", [1, 4, 3]).nearest_squared_distances(r.input("b", [1, 4, 2]))),
+    ("nearest_points", "q", |r| r.input("a", [1, 4, 3]).nearest_squared_distances(r.input("b", [1, 0, 3]))),
+    ("nearest_points", "q", |r| r.input("a", [1, 4, 3]).nearest_points(r.input_u32("b", [1, 4, 3]))),
+    ("gather_rows", "indices", |r| normal_consistency(r.input("a", [1, 3, 3]), &mesh())),
     ("reshape", "x", |r| r.input("a", [4, 3]).reshape([5])),
     ("broadcast", "x", |r| r.input("a", [4, 3]).broadcast([4, 5])),
     ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[2])),
@@ -290,6 +367,30 @@ fn pattern() -> std::sync::Arc<SparsePattern> {
 
 fn square() -> std::sync::Arc<SpmmMatrix> {
     nn::normalized_adjacency(3, &[(0, 1), (1, 2)]).expect("edges between nodes")
+}
+
+/// Two joints.
+fn skeleton() -> Arc<Skeleton> {
+    Skeleton::new(&[0, 0]).expect("a tree")
+}
+
+/// Three vertices that follow them.
+fn skin() -> Arc<SkinWeights> {
+    SkinWeights::new(2, &[[(0, 1.0)], [(1, 1.0)], [(1, 0.5)]]).expect("weights")
+}
+
+fn model() -> SkinnedModel {
+    let frame = [1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+    SkinnedModel::new(&[[0.0; 3]; 3], &[frame; 2], skeleton(), skin()).expect("a model")
+}
+
+fn shapes<'r>(r: &'r Recorder, template: &[usize], shapes: &[usize], weights: &[usize]) -> Result<Var<'r>> {
+    blend_shapes(r.input("t", template), r.input("s", shapes), r.input("w", weights))
+}
+
+/// One triangle.
+fn mesh() -> Arc<TriangleMesh> {
+    TriangleMesh::new(3, &[[0, 1, 2]]).expect("a mesh")
 }
 
 #[test]

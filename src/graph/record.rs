@@ -233,6 +233,14 @@ impl Recorder {
         rule(&types).map_err(|wrong| mismatch(op, wrong, names(), site))
     }
 
+    /// The error of a function that records several operators, where an operand does not fit it: as an operator's own.
+    #[track_caller]
+    pub(crate) fn misfit(&self, name: &str, wrong: Mismatch, operands: &[Var<'_>]) -> Error {
+        let site = self.gradient_of.get().unwrap_or(Site(Location::caller()));
+        let operands: Vec<String> = operands.iter().map(|v| format!("{v:?}")).collect();
+        mismatch(name, wrong, operands.join(", "), site)
+    }
+
     #[track_caller]
     fn push(&self, kind: Kind, inputs: Vec<NodeId>, ty: TensorType) -> Var<'_> {
         let gradient = self.gradient_of.get();

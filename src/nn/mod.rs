@@ -2,7 +2,9 @@
 
 mod graph;
 pub mod losses;
+pub mod mesh_losses;
 mod normalize;
+pub mod skinning;
 
 use crate::error::Result;
 use crate::graph::{Init, Mode, TensorData, Var};

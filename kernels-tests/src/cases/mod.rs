@@ -10,6 +10,7 @@ pub mod indexing;
 pub mod layout;
 pub mod losses;
 pub mod matmul;
+pub mod mesh;
 pub mod nn;
 pub mod norm;
 pub mod pointwise;
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Case> {
         random::cases,
         graph::cases,
         indexing::cases,
+        mesh::cases,
         nn::cases,
         losses::cases,
         second::cases,

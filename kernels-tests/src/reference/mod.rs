@@ -9,6 +9,7 @@ pub mod indexing;
 pub mod layout;
 pub mod losses;
 pub mod matmul;
+pub mod mesh;
 pub mod nn;
 pub mod norm;
 pub mod optim;
