@@ -309,7 +309,6 @@ pub const BUDGETS: &[Budget] = &[
     row("softmax_grad", 64.0, 32.0, 256.0, "exp is only good to 3 + 2|x| units in the last place; differences"),
     row("log_softmax_grad", 64.0, 32.0, 256.0, "exp is only good to 3 + 2|x| units in the last place; a difference"),
     row("adjoint", 8.0, 16.0, 32.0, "copies, short sums and products"),
-    row("gaussian_heatmaps", 2048.0, 4.0, 0.0, "the exponent reaches -60: its own rounding, times 60"),
 ];
 
 /// The row of an operator whose operands are stored as `dtype`.

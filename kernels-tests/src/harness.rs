@@ -38,6 +38,9 @@ static PROVER: LazyLock<Prover> = LazyLock::new(|| {
 /// The adapter as the library uses it.
 pub static TRUSTED: LazyLock<Gpu> = LazyLock::new(|| PROVER.trusted.clone());
 
+/// The same adapter with indices and loops checked in the shaders.
+pub static CHECKED: LazyLock<Gpu> = LazyLock::new(|| PROVER.checked.clone());
+
 /// A quiet NaN and a large finite number: what buffers hold before a run. Results must depend on neither.
 const POISONS: [u32; 2] = [0x7fc0_dead, 0x7e5a_5a5a];
 

@@ -68,11 +68,15 @@ fn lower(r: &Recorder, outputs: &[Var<'_>], target: &Target) -> Result<Program> 
 /// Training steps with every operator that changes state.
 pub fn state_changes(target: &Target) -> Vec<Named> {
     type Step = fn(&Recorder, &Gradients<'_>) -> Result<()>;
-    let rules: [(&str, Step); 4] = [
+    let rules: [(&str, Step); 5] = [
         ("sgd", |r, gradients| r.step(&Sgd::default(), gradients, r.scalar(0.1))),
         ("sgd, nesterov", |r, gradients| r.step(&Sgd { nesterov: true, ..Sgd::default() }, gradients, r.scalar(0.1))),
         ("rmsprop", |r, gradients| r.step(&RmsProp::default(), gradients, r.scalar(0.1))),
         ("adam", |r, gradients| r.step(&Adam::default(), gradients, r.scalar(0.1))),
+        ("clipped, with averaged parameters", |r, gradients| {
+            r.step(&Sgd::default(), &r.clip_by_norm(gradients, 1.0)?.gradients, r.scalar(0.1))?;
+            r.average_parameters(0.99)
+        }),
     ];
     let mut programs: Vec<Named> = Vec::new();
     for (name, step) in rules {

@@ -58,15 +58,18 @@ enum Translation {
 struct Parsed {
     module: Module,
     info: ModuleInfo,
+    /// Whether it asks for f16, which devices may have.
+    half: bool,
 }
 
 static VARIANTS: LazyLock<Vec<Variant>> = LazyLock::new(variants::all);
 
 fn parse(source: &str) -> Result<Parsed, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::default());
+    let capabilities = Capabilities::default() | Capabilities::SHADER_FLOAT16;
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     let info = validator.validate(&module).map_err(|e| e.emit_to_string(source))?;
-    Ok(Parsed { module, info })
+    Ok(Parsed { module, info, half: source.starts_with("enable f16;") })
 }
 
 /// Where a shader's bindings are in its pipeline's layout: the `@binding`, and what is bound there.
@@ -107,20 +110,20 @@ fn policies(checks: Checks) -> BoundsCheckPolicies {
 }
 
 /// Translates as wgpu-hal 30 does (`vulkan/adapter.rs`, `metal/device.rs`, `dx12/device.rs`) on a device without optional
-/// features, for a pipeline that does not ask for workgroup memory to be zeroed.
+/// features but f16 for shaders that ask for it, for a pipeline that does not ask for workgroup memory to be zeroed.
 fn translate(
     shader: &Parsed,
     slots: &[(u32, Slot)],
     language: Language,
     (age, checks): (Age, Checks),
 ) -> Result<Translation, String> {
-    let Parsed { module, info } = shader;
+    let Parsed { module, info, half } = shader;
     let oldest = age == Age::Oldest;
     let checked = checks == Checks::Checked;
     match language {
         Language::SpirV => {
             use spv::Capability as C;
-            let always = [
+            let mut capabilities = vec![
                 C::Shader,
                 C::Matrix,
                 C::Sampled1D,
@@ -129,6 +132,9 @@ fn translate(
                 C::DerivativeControl,
                 C::StorageImageExtendedFormats,
             ];
+            if *half {
+                capabilities.extend([C::Float16, C::StorageBuffer16BitAccess, C::UniformAndStorageBuffer16BitAccess]);
+            }
             let bound = |&(binding, _): &(u32, Slot)| {
                 (place(binding), spv::BindingInfo { descriptor_set: 0, binding, binding_array_size: None })
             };
@@ -137,7 +143,7 @@ fn translate(
                 flags: spv::WriterFlags::LABEL_VARYINGS | spv::WriterFlags::FORCE_POINT_SIZE,
                 fake_missing_bindings: false,
                 binding_map: slots.iter().map(bound).collect(),
-                capabilities: Some(always.into_iter().collect()),
+                capabilities: Some(capabilities.into_iter().collect()),
                 bounds_check_policies: policies(checks),
                 zero_initialize_workgroup_memory: spv::ZeroInitializeWorkgroupMemoryMode::None,
                 force_loop_bounding: checked,
@@ -317,7 +323,7 @@ fn what_cannot_be_translated_is_refused() {
     let half = format!("enable f16;\n{}", text.replace("f32", "f16").replace("1.0", "1.0h"));
     let module = naga::front::wgsl::parse_str(&half).expect("a shader");
     let info = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module).expect("valid with f16");
-    let shader = Parsed { module, info };
+    let shader = Parsed { module, info, half: false };
     let refused = |language, way| translate(&shader, &[(0, Slot::Written)], language, way).is_err();
     assert!(refused(Language::SpirV, WAYS[0]), "a capability that not every device has");
 }

@@ -51,7 +51,19 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
     const FAMILIES: [&str; 14] = [
-        "conv", "copy", "graph", "index", "matmul", "mesh", "norm", "optim", "pointwise", "pool", "random", "reduce", "sample",
+        "conv",
+        "copy",
+        "graph",
+        "index",
+        "matmul",
+        "mesh",
+        "norm",
+        "optim",
+        "pointwise",
+        "pool",
+        "random",
+        "reduce",
+        "sample",
         "sort",
     ];
     for family in FAMILIES {

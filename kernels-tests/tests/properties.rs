@@ -582,7 +582,7 @@ fn ones(dims: &[usize], bits: usize) -> Vec<usize> {
 /// Checks cases from a generator; of one that fails, the smallest that does is told.
 fn try_cases((name, knobs, case): Generator, stream: usize) -> Result<(), String> {
     let knobs: Vec<_> = knobs.iter().map(|&(low, high)| low..=high).collect();
-    let checked = |k: Vec<usize>| harness::check(&case(&k)).map_err(|e| TestCaseError::fail(e.to_string()));
+    let checked = |k: Vec<usize>| harness::check(&case(&k)).map(|_| ()).map_err(|e| TestCaseError::fail(e.to_string()));
     runner(CASES, 1000 + stream, 200).run(&knobs, checked).map_err(|e| shrunk(name, e))
 }
 

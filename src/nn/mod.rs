@@ -11,8 +11,8 @@ use crate::graph::{Init, Mode, TensorData, Var};
 use crate::ops::Conv2d;
 use crate::shape::TensorType;
 
-pub use normalize::{group_norm, instance_norm, layer_norm, spectral_norm};
 pub use graph::{TopKPooled, chebyshev, gcn, graph_residual, normalized_adjacency, top_k_pool, top_k_unpool};
+pub use normalize::{group_norm, instance_norm, layer_norm, spectral_norm};
 
 /// How much of a running statistic is replaced by each batch's.
 const STATISTICS_MOMENTUM: f32 = 0.05;

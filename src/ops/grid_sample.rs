@@ -1,7 +1,7 @@
 //! Images sampled at given positions: warps, spatial transformers (Jaderberg et al. 2015, §3.3), features at joints.
 
 use super::{Cost, Operator, VjpCall, expect_f32, image_extents, operands, within_count};
-use crate::error::{Error, Mismatch, Result};
+use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Dispatch, Lowering, Shader};
 use crate::graph::{TensorData, Var};
 use crate::shader;
@@ -219,11 +219,6 @@ impl Operator for ImageGrad {
         let [n, out_h, out_w, c] = gy.ty.shape.nhwc().expect("checked by infer");
         let (samples, cells) = (n * out_h * out_w, n * (self.h + 1) * (self.w + 1));
         let nearest = u32::from(self.sample.nearest);
-        let (needs, has) = (8 * samples.max(cells / 2 + 1) as u64, lowering.target().max_binding_bytes);
-        if needs > has {
-            let kernel = "sample/grid_sample_image_grad.wgsl".to_string();
-            return Err(Error::KernelLimit { kernel, what: "bytes a binding", needs, has });
-        }
         let places = lowering.scratch(2 * samples);
         let (keys, order) = (lowering.scratch(samples), lowering.scratch(samples));
         let dispatch = lowering.dispatch(&CELLS).define("WG", lanes);
