@@ -58,7 +58,7 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
 }
 
 /// Training steps with every operator that changes state.
-fn programs_that_change_state() -> [Result<Program>; 5] {
+fn programs_that_change_state() -> [Result<Program>; 6] {
     let optimizer = |step: fn(&Recorder, &Gradients<'_>) -> Result<()>| {
         let r = Recorder::training();
         let loss = r.param("w", [3, 4]).square()?.sum_all()?;
@@ -75,6 +75,10 @@ fn programs_that_change_state() -> [Result<Program>; 5] {
         optimizer(|r, gradients| r.step(&Sgd { nesterov: true, ..Sgd::default() }, gradients, r.scalar(0.1))),
         optimizer(|r, gradients| r.step(&RmsProp::default(), gradients, r.scalar(0.1))),
         optimizer(|r, gradients| r.step(&Adam::default(), gradients, r.scalar(0.1))),
+        optimizer(|r, gradients| {
+            r.step(&Sgd::default(), &r.clip_by_norm(gradients, 1.0)?.gradients, r.scalar(0.1))?;
+            r.average_parameters(0.99)
+        }),
         normalisation(),
     ]
 }
@@ -115,6 +119,33 @@ fn only_wanted_gradients_are_recorded() -> Result<()> {
     assert!(names.contains(&"conv2d_weight_grad"), "{names:?}");
     let all = r.with_graph(|g| g.nodes.iter().filter_map(|n| n.operator().map(|op| op.name())).collect::<Vec<_>>());
     assert!(!all.contains(&"conv2d_input_grad"), "{all:?}");
+    Ok(())
+}
+
+#[test]
+fn a_pullback_reaches_what_was_asked_for_alone() -> Result<()> {
+    let r = Recorder::new();
+    let (x, w) = (r.input("x", [2, 3]), r.param("w", [3, 4]));
+    let hidden = x.scale(2.0)?;
+    let y = hidden.matmul(w)?;
+    let gradients = y.pullback(r.constant([2, 4], &[1.0; 8])?, &[hidden])?;
+    assert!(gradients.of(hidden).is_some());
+    assert!(gradients.of(x).is_none() && gradients.of(w).is_none());
+    Ok(())
+}
+
+#[test]
+fn no_gradient_passes_a_detached_value_but_it_can_be_asked_for_its_own() -> Result<()> {
+    let r = Recorder::new();
+    let w = r.param("w", [3]);
+    let fixed = w.square()?.detach()?;
+    let loss = fixed.mul(w)?.sum_all()?;
+    let gradients = loss.backward_to(&[fixed])?;
+    let names = |v: Var<'_>| -> Result<Vec<_>> { Ok(operators(&lower(&r, &[v], false)?)) };
+    // Of fixed·w by w: fixed alone; by fixed: w alone.
+    assert_eq!(names(gradients.of(w).expect("a gradient"))?.iter().filter(|n| n.0 == "square").count(), 1);
+    assert_eq!(names(gradients.of(fixed).expect("a gradient"))?.iter().filter(|n| n.0 == "square").count(), 0);
+    assert!(fixed.sum_all()?.backward()?.of(w).is_none());
     Ok(())
 }
 
