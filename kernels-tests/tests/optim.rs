@@ -189,6 +189,23 @@ fn gradients_are_clipped_together() -> Result<()> {
     Ok(())
 }
 
+/// Of √(c·w) at c = 0 the value is 0 and the gradient is not finite.
+#[test]
+fn a_run_with_a_bad_gradient_changes_nothing_if_it_is_clipped() -> Result<()> {
+    let r = Recorder::training();
+    let w = r.param_with("w", [5], Init::Constant(1.0));
+    let loss = w.mul(r.input("c", [5]))?.sqrt()?.sum_all()?;
+    r.step(&Adam::default(), &r.clip_by_norm(&loss.backward()?, 1.0)?.gradients, r.scalar(0.1))?;
+    let states = States::new(&TRUSTED);
+    let mut train = TRUSTED.compile_with(&r, [loss], &states)?;
+    train.run([("c", &[1.0; 5])])?;
+    let before = states.read(&["w", "w.mean", "adam.power"])?;
+    assert_ne!(before[0].to_f32(), [1.0; 5]);
+    assert_eq!(train.run([("c", &[0.0; 5])])?.scalar(0), 0.0);
+    assert_eq!(states.read(&["w", "w.mean", "adam.power"])?, before);
+    Ok(())
+}
+
 /// The averages follow the weights from the first on, but not in a run whose loss is not finite, and are what an inference
 /// program finds under the weights' own names.
 #[test]

@@ -170,6 +170,22 @@ fn groups() -> Vec<Case> {
             ));
         }
     }
+    // Layers with an affine parameter of their own.
+    type Layer = for<'r> fn(Var<'r>) -> Result<Var<'r>>;
+    let layers: [(&str, Layer, Over); 3] = [
+        ("instance_norm", |x| nn::instance_norm(x, "layer"), Over::Groups(6)),
+        ("layer_norm", |x| nn::layer_norm(x, "layer"), Over::Row),
+        ("group_norm", |x| nn::group_norm(x, "layer", 2), Over::Groups(2)),
+    ];
+    for (op, layer, over) in layers {
+        cases.push(Case::new(
+            op,
+            "layer",
+            [Operand::normal([2, 5, 6]), Operand::normal([2, 6]).named("layer/affine")],
+            move |_, x| layer(x[0]),
+            move |x| reference::group_norm(&x[0], Some(&x[1]), over, EPS.into()),
+        ));
+    }
     // A mean a thousand times the deviation, and ten thousand times.
     for (far, op, dims, over) in [
         (1e3, "layer_norm", &[3, 7][..], Over::Row),
