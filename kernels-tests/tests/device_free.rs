@@ -118,6 +118,33 @@ fn only_wanted_gradients_are_recorded() -> Result<()> {
 }
 
 #[test]
+fn a_pullback_reaches_what_was_asked_for_alone() -> Result<()> {
+    let r = Recorder::new();
+    let (x, w) = (r.input("x", [2, 3]), r.param("w", [3, 4]));
+    let hidden = x.scale(2.0)?;
+    let y = hidden.matmul(w)?;
+    let gradients = y.pullback(r.constant([2, 4], &[1.0; 8])?, &[hidden])?;
+    assert!(gradients.of(hidden).is_some());
+    assert!(gradients.of(x).is_none() && gradients.of(w).is_none());
+    Ok(())
+}
+
+#[test]
+fn no_gradient_passes_a_detached_value_but_it_can_be_asked_for_its_own() -> Result<()> {
+    let r = Recorder::new();
+    let w = r.param("w", [3]);
+    let fixed = w.square()?.detach()?;
+    let loss = fixed.mul(w)?.sum_all()?;
+    let gradients = loss.backward_to(&[fixed])?;
+    let names = |v: Var<'_>| -> Result<Vec<_>> { Ok(operators(&lower(&r, &[v], false)?)) };
+    // Of fixed·w by w: fixed alone; by fixed: w alone.
+    assert_eq!(names(gradients.of(w).expect("a gradient"))?.iter().filter(|n| n.0 == "square").count(), 1);
+    assert_eq!(names(gradients.of(fixed).expect("a gradient"))?.iter().filter(|n| n.0 == "square").count(), 0);
+    assert!(fixed.sum_all()?.backward()?.of(w).is_none());
+    Ok(())
+}
+
+#[test]
 fn a_value_used_twice_gets_the_sum_of_its_gradients() -> Result<()> {
     let r = Recorder::new();
     let x = r.param("x", [3]);

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use knuckle::nn::losses::histogram_divergence;
+use knuckle::nn::losses::{self, Reduction, histogram_divergence};
 use knuckle::nn::mesh_losses::normal_consistency;
 use knuckle::nn::skinning::{SkinnedModel, blend_shapes, rigid_transforms, translations};
 use knuckle::ops::{
-    AvgPool2d, Comparison, Conv2d, CumulativeSum, GridSample, HistogramKernel, PeakRefinement, Resize, Skeleton,
-    SkinWeights, SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
+    Adam, AdamW, AvgPool2d, Comparison, Conv2d, CumulativeSum, GridSample, HistogramKernel, PeakRefinement, Resize,
+    RmsProp, Sgd, Skeleton, SkinWeights, SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
 };
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var, nn};
@@ -353,6 +353,168 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("reshape", "x", |r| r.input("a", [4, 3]).reshape([5])),
     ("broadcast", "x", |r| r.input("a", [4, 3]).broadcast([4, 5])),
     ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[2])),
+    ("batch_stats", "x", |r| Ok(r.input("a", [4]).batch_norm_train(None, 1e-5, false)?.y)),
+    ("batch_norm", "affine", |r| Ok(r.input("a", [4, 3]).batch_norm_train(r.input("b", [3]), 1e-5, false)?.y)),
+    ("batch_norm", "eps", |r| Ok(r.input("a", [4, 3]).batch_norm_train(None, f32::NAN, false)?.y)),
+    ("batch_norm", "statistics", |r| r.input("a", [4, 3]).batch_norm_infer(None, r.input("s", [2, 4]), 1e-5, false)),
+    ("instance_norm", "x", |r| r.input("a", [3]).instance_norm(None, 1e-5)),
+    ("instance_norm", "x", |r| r.input("a", [2, 0, 3]).instance_norm(None, 1e-5)),
+    ("instance_norm", "x", |r| r.input_u32("a", [2, 4, 3]).instance_norm(None, 1e-5)),
+    ("instance_norm", "affine", |r| r.input("a", [2, 4, 3]).instance_norm(r.input("b", [2, 4]), 1e-5)),
+    ("instance_norm", "affine", |r| r.input("a", [2, 4, 3]).instance_norm(r.input_u32("b", [2, 3]), 1e-5)),
+    ("instance_norm", "eps", |r| r.input("a", [2, 4, 3]).instance_norm(None, 0.0)),
+    ("layer_norm", "x", |r| r.input("a", [3, 0]).layer_norm(None, 1e-5)),
+    ("layer_norm", "affine", |r| r.input("a", [4, 3]).layer_norm(r.input("b", [3]), 1e-5)),
+    ("layer_norm", "eps", |r| r.input("a", [4, 3]).layer_norm(None, f32::INFINITY)),
+    ("group_norm", "groups", |r| r.input("a", [4, 6]).group_norm(0, None, 1e-5)),
+    ("group_norm", "groups", |r| r.input("a", [4, 6]).group_norm(4, None, 1e-5)),
+    ("group_norm", "groups", |r| r.input("a", [4, 6]).group_norm(usize::MAX, None, 1e-5)),
+    ("group_norm", "x", |r| r.input("a", [6]).group_norm(2, None, 1e-5)),
+    ("group_norm", "groups", |r| nn::group_norm(r.input("a", [4, 6]), "layer", 5)),
+    ("spectral_norm", "weight", |r| nn::spectral_norm(r.input("w", [3]), "layer", 1)),
+    ("spectral_norm", "weight", |r| nn::spectral_norm(r.input("w", [3, 0]), "layer", 1)),
+    ("spectral_norm", "iterations", |r| nn::spectral_norm(r.input("w", [3, 2]), "layer", 0)),
+    ("spectral_norm", "iterations", |r| nn::spectral_norm(r.input("w", [3, 2]), "layer", usize::MAX)),
+    ("one_hot", "classes", |r| r.input("a", [4]).one_hot(0)),
+    ("one_hot", "classes", |r| r.input("a", [4]).one_hot(usize::MAX)),
+    ("one_hot", "index", |r| r.input("a", [4, 0]).one_hot(3)),
+    ("l1_loss", "target", |r| losses::l1_loss(r.input("a", [4, 3]), r.input("b", [3]), Reduction::Mean)),
+    ("mse_loss", "target", |r| losses::mse_loss(r.input("a", [4, 3]), r.input("b", [4, 1]), Reduction::Sum)),
+    ("sub", "a", |r| losses::mse_loss(r.input_u32("a", [4]), r.input_u32("b", [4]), Reduction::Sum)),
+    ("reduction", "elements", |r| losses::l1_loss(r.input("a", [0, 3]), r.input("b", [0, 3]), Reduction::PerSample)),
+    ("smooth_l1_loss", "target", |r| {
+        losses::smooth_l1_loss(r.input("a", [4]), r.input("b", [1]), 1.0, Reduction::Mean)
+    }),
+    ("smooth_l1", "beta", |r| losses::smooth_l1_loss(r.input("a", [4]), r.input("b", [4]), 0.0, Reduction::Mean)),
+    ("huber_loss", "target", |r| losses::huber_loss(r.input("a", [4]), r.input("b", [1]), 1.0, Reduction::Mean)),
+    ("huber", "attribute", |r| losses::huber_loss(r.input("a", [4]), r.input("b", [4]), f32::NAN, Reduction::Mean)),
+    ("binary_cross_entropy", "target", |r| {
+        losses::binary_cross_entropy_with_logits(r.input("a", [4, 3]), r.input("b", [3]), None, Reduction::Mean)
+    }),
+    ("binary_cross_entropy", "positive_weight", |r| {
+        let (a, b, weight) = (r.input("a", [4, 3]), r.input("b", [4, 3]), r.input("w", [2, 1, 3]));
+        losses::binary_cross_entropy_with_logits(a, b, Some(weight), Reduction::Mean)
+    }),
+    ("cross_entropy", "logits", |r| losses::cross_entropy(r.input("a", [4]), r.input("b", [1]), 0.0, Reduction::Mean)),
+    ("cross_entropy", "classes", |r| {
+        losses::cross_entropy(r.input("a", [4, 3]), r.input_u32("b", [4, 3]), 0.0, Reduction::Mean)
+    }),
+    ("cross_entropy", "smoothing", |r| {
+        losses::cross_entropy(r.input("a", [4, 3]), r.input_u32("b", [4]), 1.5, Reduction::Mean)
+    }),
+    ("soft_cross_entropy", "target", |r| {
+        losses::soft_cross_entropy(r.input("a", [4, 3]), r.input("b", [4]), Reduction::Mean)
+    }),
+    ("soft_cross_entropy", "logits", |r| {
+        losses::soft_cross_entropy(r.input("a", [4]), r.input("b", [4]), Reduction::Mean)
+    }),
+    ("kl_divergence", "log_p", |r| losses::kl_divergence(r.input("a", [4, 3]), r.input("b", [3]), Reduction::Mean)),
+    ("kl_divergence", "log_q", |r| losses::kl_divergence(r.input("a", [3]), r.input("b", [3]), Reduction::Mean)),
+    ("cosine_similarity", "a", |r| losses::cosine_similarity(r.input("a", [3]), r.input("b", [3]), 1e-8)),
+    ("cosine_similarity", "b", |r| losses::cosine_similarity(r.input("a", [2, 3]), r.input("b", [3]), 1e-8)),
+    ("cosine_similarity", "eps", |r| losses::cosine_similarity(r.input("a", [2, 3]), r.input("b", [2, 3]), 0.0)),
+    ("cosine_embedding_loss", "label", |r| {
+        let (a, b) = (r.input("a", [2, 3]), r.input("b", [2, 3]));
+        losses::cosine_embedding_loss(a, b, r.input("label", [3]), 0.0, Reduction::Mean)
+    }),
+    ("cosine_embedding_loss", "margin", |r| {
+        let (a, b) = (r.input("a", [2, 3]), r.input("b", [2, 3]));
+        losses::cosine_embedding_loss(a, b, r.input("label", [2]), f32::NAN, Reduction::Mean)
+    }),
+    ("bone_length_loss", "target", |r| {
+        losses::bone_length_loss(r.input("a", [2, 5, 3]), r.input("b", [2, 4, 3]), &[(0, 1)], Reduction::Mean)
+    }),
+    ("gather_rows", "indices", |r| {
+        losses::bone_length_loss(r.input("a", [2, 5, 3]), r.input("b", [2, 5, 3]), &[(0, 5)], Reduction::Mean)
+    }),
+    ("gather_rows", "indices", |r| {
+        losses::bone_direction_loss(
+            r.input("a", [2, 5, 3]),
+            r.input("b", [2, 5, 3]),
+            &[(usize::MAX, 1)],
+            Reduction::Mean,
+        )
+    }),
+    ("gather_rows", "indices", |r| losses::bone_vectors(r.input("a", [2, 5, 3]), &[])),
+    ("bone_direction_loss", "target", |r| {
+        losses::bone_direction_loss(r.input("a", [2, 5, 3]), r.input("b", [2, 5, 2]), &[(0, 1)], Reduction::Mean)
+    }),
+    ("hinge_critic_loss", "fake", |r| {
+        losses::hinge_critic_loss(r.input("a", [4, 1]), r.input("b", [3, 1]), Reduction::PerSample)
+    }),
+    ("wasserstein_critic_loss", "fake", |r| {
+        losses::wasserstein_critic_loss(r.input("a", [4, 1]), r.input("b", [3, 1]), Reduction::PerSample)
+    }),
+    ("gradient_penalty", "fake", |r| {
+        losses::gradient_penalty(r.input("a", [4, 2]), r.input("b", [3, 2]), r.input("m", [4]), Reduction::Mean, Ok)
+    }),
+    ("gradient_penalty", "mix", |r| {
+        losses::gradient_penalty(r.input("a", [4, 2]), r.input("b", [4, 2]), r.input("m", [4, 2]), Reduction::Mean, Ok)
+    }),
+    ("gradient_penalty", "real", |r| {
+        losses::gradient_penalty(r.input("a", [0, 2]), r.input("b", [0, 2]), r.input("m", [0]), Reduction::Mean, Ok)
+    }),
+    ("gradient_penalty", "critic", |r| {
+        let scores = |_| Ok(r.scalar(1.0));
+        losses::gradient_penalty(r.input("a", [4, 2]), r.input("b", [4, 2]), r.input("m", [4]), Reduction::Mean, scores)
+    }),
+    ("pullback", "cotangent", |r| {
+        let x = r.input("a", [4, 2]);
+        Ok(x.square()?.pullback(r.input("gy", [2]), &[x])?.loss())
+    }),
+    ("clip_by_norm", "max_norm", |r| Ok(r.clip_by_norm(&r.param("w", [2]).sum_all()?.backward()?, f32::NAN)?.norm)),
+    ("clip_by_norm", "max_norm", |r| Ok(r.clip_by_norm(&r.param("w", [2]).sum_all()?.backward()?, 0.0)?.norm)),
+    ("clip_by_norm", "gradients", |r| Ok(r.clip_by_norm(&r.input("x", [2]).sum_all()?.backward()?, 1.0)?.norm)),
+    ("average", "keep", |r| {
+        let w = r.param("w", [2]);
+        r.average_parameters(1.0)?;
+        Ok(w)
+    }),
+    ("sgd", "momentum", |r| {
+        let w = r.param("w", [2]);
+        r.step(&Sgd { momentum: 1.0, ..Sgd::default() }, &w.sum_all()?.backward()?, r.scalar(0.1))?;
+        Ok(w)
+    }),
+    ("sgd", "weight_decay", |r| {
+        let w = r.param("w", [2]);
+        r.step(&Sgd { weight_decay: -0.1, ..Sgd::default() }, &w.sum_all()?.backward()?, r.scalar(0.1))?;
+        Ok(w)
+    }),
+    ("sgd", "learning rate", |r| {
+        let w = r.param("w", [2]);
+        r.step(&Sgd::default(), &w.sum_all()?.backward()?, r.input("rate", [2]))?;
+        Ok(w)
+    }),
+    ("rmsprop", "rho", |r| {
+        let w = r.param("w", [2]);
+        r.step(&RmsProp { rho: f32::NAN, ..RmsProp::default() }, &w.sum_all()?.backward()?, r.scalar(0.1))?;
+        Ok(w)
+    }),
+    ("rmsprop", "eps", |r| {
+        let w = r.param("w", [2]);
+        r.step(&RmsProp { eps: 0.0, ..RmsProp::default() }, &w.sum_all()?.backward()?, r.scalar(0.1))?;
+        Ok(w)
+    }),
+    ("adam", "beta1", |r| {
+        let w = r.param("w", [2]);
+        r.step(&Adam { beta1: 1.0, ..Adam::default() }, &w.sum_all()?.backward()?, r.scalar(0.1))?;
+        Ok(w)
+    }),
+    ("adam", "beta2", |r| {
+        let w = r.param("w", [2]);
+        r.step(&AdamW { beta2: -0.5, ..AdamW::default() }, &w.sum_all()?.backward()?, r.scalar(0.1))?;
+        Ok(w)
+    }),
+    ("adam", "weight_decay", |r| {
+        let w = r.param("w", [2]);
+        r.step(&AdamW { weight_decay: f32::INFINITY, ..AdamW::default() }, &w.sum_all()?.backward()?, r.scalar(0.1))?;
+        Ok(w)
+    }),
+    ("adam", "learning rate", |r| {
+        let w = r.param("w", [2]);
+        r.step(&AdamW::default(), &w.sum_all()?.backward()?, r.input_u32("rate", [1]))?;
+        Ok(w)
+    }),
 ];
 
 const HISTOGRAM: SoftHistogram = SoftHistogram { bins: 4, low: 0.0, high: 1.0, kernel: HistogramKernel::Triangular };

@@ -1,9 +1,10 @@
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::reference::{Tensor, norm as reference};
 use kernels_tests::{cases, harness};
+use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
 use knuckle::testing::{Tolerance, close};
-use knuckle::{Init, Recorder, Result, States, TensorType};
+use knuckle::{Init, Recorder, Result, States, TensorType, nn};
 
 #[test]
 fn agrees_with_the_reference_in_both_directions() {
@@ -43,6 +44,64 @@ fn running_statistics_follow_the_batches() -> Result<()> {
         let got = states.read(&["running"])?[0].to_f32();
         close(&got, &expected, Tolerance { of_value: 8.0, of_largest: 8.0, absolute: 0.0 })
             .unwrap_or_else(|e| panic!("{step}: {e}"));
+    }
+    Ok(())
+}
+
+/// A weight, its state's first value, and both as the reference has them.
+fn weight(dims: [usize; 4]) -> (Vec<f32>, Vec<f32>, Tensor, Vec<f64>) {
+    let mut rng = Rng::new(21, 4);
+    let values: Vec<f32> = (0..dims.iter().product()).map(|_| rng.normal()).collect();
+    let start: Vec<f32> = (0..dims[3]).map(|_| rng.normal()).collect();
+    let exact = Tensor { dims: dims.to_vec(), data: values.iter().map(|&v| v.into()).collect() };
+    let exact_start = start.iter().map(|&v| v.into()).collect();
+    (values, start, exact, exact_start)
+}
+
+/// One power iteration a run is enough, for the vector is kept; and what training has found, inference uses.
+#[test]
+fn spectral_norm_settles_on_the_largest_singular_value() -> Result<()> {
+    let dims = [3, 3, 4, 6];
+    let (values, _, exact, start) = weight(dims);
+    let (sigma, _, _) = reference::singular(&exact, &start, 5_000);
+    let states = States::new(&TRUSTED);
+    let r = Recorder::training();
+    let normed = nn::spectral_norm(r.input("weight", dims), "layer", 1)?;
+    let mut train = TRUSTED.compile_with(&r, [normed], &states)?;
+    let largest = |normed: &[f32]| f64::from(values[0]) / f64::from(normed[0]);
+    let mut errors = Vec::new();
+    for _ in 0..60 {
+        errors.push((largest(train.run([("weight", &values)])?.f32(0)) - sigma).abs() / sigma);
+    }
+    assert!(errors[0] > 1e-3 && errors[59] < 1e-6, "{errors:?}");
+    let r = Recorder::new();
+    let normed = nn::spectral_norm(r.input("weight", dims), "layer", 1)?;
+    let mut infer = TRUSTED.compile_with(&r, [normed], &states)?;
+    let error = (largest(infer.run([("weight", &values)])?.f32(0)) - sigma).abs() / sigma;
+    assert!(error < 1e-6, "inferring: off by {error}");
+    Ok(())
+}
+
+/// With the vectors constant, σ's gradient is their outer product: of `Σ g·W/σ` that leaves `(g − ⟨g, W/σ⟩·v·uᵀ) / σ`,
+/// settled or not.
+#[test]
+fn the_gradient_of_spectral_norm_holds_its_vectors_constant() -> Result<()> {
+    let dims = [1, 2, 3, 5];
+    let (values, start, exact, exact_start) = weight(dims);
+    for iterations in [1, 3] {
+        let r = Recorder::training();
+        let init = Init::Data(TensorData::f32([1, 5], &start).expect("a row"));
+        r.buffer("layer/u", TensorType::f32([1, 5]), init);
+        let w = r.param_with("w", dims, Init::Data(TensorData::f32(dims, &values).expect("as many values")));
+        let g: Vec<f32> = (0..30).map(|i| ((i * 17) % 11) as f32 / 5.0 - 1.0).collect();
+        let gradients = nn::spectral_norm(w, "layer", iterations)?.mul(r.constant(dims, &g)?)?.sum_all()?.backward()?;
+        let gradient = gradients.of(w).expect("a gradient");
+        let results = TRUSTED.compile(&r, [gradient])?.run::<&[f32]>([])?;
+        let (sigma, v, u) = reference::singular(&exact, &exact_start, iterations);
+        let product: f64 = exact.data.iter().zip(&g).map(|(w, &g)| w / sigma * f64::from(g)).sum();
+        let expected: Vec<f64> = (0..30).map(|i| (f64::from(g[i]) - product * v[i / 5] * u[i % 5]) / sigma).collect();
+        close(results.f32(0), &expected, Tolerance { of_value: 16.0, of_largest: 16.0, absolute: 0.0 })
+            .unwrap_or_else(|e| panic!("{iterations} iterations: {e}"));
     }
     Ok(())
 }

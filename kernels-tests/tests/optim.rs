@@ -3,9 +3,9 @@
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::reference::optim as reference;
 use knuckle::graph::TensorData;
-use knuckle::ops::{Adam, Optimizer, RmsProp, Sgd};
+use knuckle::ops::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 use knuckle::rng::Rng;
-use knuckle::testing::EPSILON;
+use knuckle::testing::{EPSILON, Tolerance, close};
 use knuckle::{Init, Recorder, Result, States, Var};
 
 const STEPS: usize = 6;
@@ -75,6 +75,11 @@ fn rmsprop_with(optimizer: RmsProp, reference_decay: f64) -> Result<()> {
 }
 
 fn adam_with(optimizer: Adam, reference_beta1: f32) -> Result<()> {
+    adam_like(&optimizer, optimizer, reference_beta1)
+}
+
+/// Holds `recorded` against the reference with the attributes of `optimizer`, but for one.
+fn adam_like(recorded: &impl Optimizer, optimizer: Adam, reference_beta1: f32) -> Result<()> {
     for shape in SHAPES {
         let n: usize = shape.iter().product();
         let mut reference = reference::Adam {
@@ -88,7 +93,7 @@ fn adam_with(optimizer: Adam, reference_beta1: f32) -> Result<()> {
         };
         // 1 − β₂ᵗ keeps only some 14 bits of β₂ᵗ when β₂ is 0.999.
         let allowed = Allowed { of_weight: 2.0, of_way: 1e-4 };
-        follow(shape, &optimizer, allowed, |w, g, lr| reference.step(w, g, lr))?;
+        follow(shape, recorded, allowed, |w, g, lr| reference.step(w, g, lr))?;
     }
     Ok(())
 }
@@ -130,6 +135,117 @@ fn rmsprop_follows_the_reference() -> Result<()> {
 fn adam_follows_the_reference() -> Result<()> {
     adam_with(Adam::default(), 0.9)?;
     adam_with(Adam { beta1: 0.5, beta2: 0.9, eps: 1e-3, weight_decay: 0.1 }, 0.5)
+}
+
+#[test]
+fn adamw_follows_the_reference() -> Result<()> {
+    assert_eq!(Adam::from(AdamW::default()), Adam { weight_decay: 1e-2, ..Adam::default() });
+    adam_like(&AdamW::default(), AdamW::default().into(), 0.9)?;
+    let other = AdamW { beta1: 0.5, beta2: 0.9, eps: 1e-3, weight_decay: 0.3 };
+    adam_like(&other, other.into(), 0.5)
+}
+
+#[test]
+#[should_panic(expected = "expected")]
+fn an_adamw_without_its_decay_is_told_apart() {
+    adam_like(&AdamW::default(), Adam::default(), 0.9).expect("it runs");
+}
+
+/// One factor for all parameters; a gradient short enough, and one of 0, are left as they are.
+#[test]
+fn gradients_are_clipped_together() -> Result<()> {
+    const LONGEST: f32 = 1.5;
+    let shapes: [&[usize]; 4] = [&[7], &[2, 3, 4], &[1], &[300]];
+    let r = Recorder::training();
+    let inputs = ["a", "b", "c", "d"];
+    let mut loss = r.scalar(0.0);
+    for (name, shape) in inputs.into_iter().zip(shapes) {
+        let w = r.param_with(&format!("w/{name}"), shape, Init::Constant(0.0));
+        loss = loss.add(w.mul(r.input(name, shape))?.sum_all()?)?;
+    }
+    let clipped = r.clip_by_norm(&loss.backward()?, LONGEST)?;
+    // Steps of plain descent with the rate 1 from 0: minus the sum of the clipped gradients.
+    r.step(&Sgd::default(), &clipped.gradients, r.scalar(1.0))?;
+    let states = States::new(&TRUSTED);
+    let mut train = TRUSTED.compile_with(&r, [clipped.norm], &states)?;
+    let mut rng = Rng::new(5, 5);
+    let mut expected: Vec<Vec<f64>> = shapes.iter().map(|s| vec![0.0; s.iter().product()]).collect();
+    for (step, size) in [1.0, 1e-3, 0.0, 40.0, 1e-30].into_iter().enumerate() {
+        let gradients: Vec<Vec<f32>> =
+            expected.iter().map(|e| e.iter().map(|_| size * rng.normal()).collect()).collect();
+        let results = train.run(inputs.into_iter().zip(gradients.iter().map(|g| &g[..])))?;
+        let mut exact: Vec<Vec<f64>> = gradients.iter().map(|g| g.iter().map(|&v| f64::from(v)).collect()).collect();
+        let norm = reference::clip(&mut exact, LONGEST.into());
+        let error = (f64::from(results.scalar(0)) - norm).abs();
+        assert!(error <= 8.0 * EPSILON * norm + 1e-20, "step {step}: norm {}, expected {norm}", results.scalar(0));
+        let accuracy = Tolerance { of_value: 8.0, of_largest: 8.0, absolute: 0.0 };
+        for ((name, gradient), expected) in inputs.into_iter().zip(&exact).zip(&mut expected) {
+            expected.iter_mut().zip(gradient).for_each(|(w, g)| *w -= g);
+            let got = states.read(&[&format!("w/{name}")])?[0].to_f32();
+            close(&got, expected, accuracy).unwrap_or_else(|e| panic!("step {step}, {name}: {e}"));
+        }
+    }
+    Ok(())
+}
+
+/// Of √(c·w) at c = 0 the value is 0 and the gradient is not finite.
+#[test]
+fn a_run_with_a_bad_gradient_changes_nothing_if_it_is_clipped() -> Result<()> {
+    let r = Recorder::training();
+    let w = r.param_with("w", [5], Init::Constant(1.0));
+    let loss = w.mul(r.input("c", [5]))?.sqrt()?.sum_all()?;
+    r.step(&Adam::default(), &r.clip_by_norm(&loss.backward()?, 1.0)?.gradients, r.scalar(0.1))?;
+    let states = States::new(&TRUSTED);
+    let mut train = TRUSTED.compile_with(&r, [loss], &states)?;
+    train.run([("c", &[1.0; 5])])?;
+    let before = states.read(&["w", "w.mean", "adam.power"])?;
+    assert_ne!(before[0].to_f32(), [1.0; 5]);
+    assert_eq!(train.run([("c", &[0.0; 5])])?.scalar(0), 0.0);
+    assert_eq!(states.read(&["w", "w.mean", "adam.power"])?, before);
+    Ok(())
+}
+
+/// The averages follow the weights from the first on, but not in a run whose loss is not finite, and are what an inference
+/// program finds under the weights' own names.
+#[test]
+fn averages_follow_the_weights_and_serve_inference() -> Result<()> {
+    const KEEP: f32 = 0.75;
+    let r = Recorder::training();
+    let w = r.scoped("layer", || r.param_with("w", [5], Init::Constant(2.0)));
+    let loss = w.mul(r.input("c", [5]))?.sum_all()?;
+    r.step(&Sgd::default(), &loss.backward()?, r.scalar(0.5))?;
+    r.scoped("elsewhere", || r.average_parameters(KEEP))?;
+    let states = States::new(&TRUSTED);
+    let mut train = TRUSTED.compile_with(&r, [loss], &states)?;
+    let before = states.averaged()?.read(&["layer/w"])?[0].to_f32();
+    assert_eq!(before, [2.0; 5], "before the first run the weights themselves");
+    let mut average = reference::Average { keep: KEEP.into(), value: None };
+    let mut weights = vec![2.0; 5];
+    let mut rng = Rng::new(1, 2);
+    for step in 0..5 {
+        let mut c: Vec<f32> = (0..5).map(|_| rng.normal()).collect();
+        if step == 3 {
+            c[1] = f32::NAN;
+        }
+        train.run([("c", &c)])?;
+        if step != 3 {
+            average.follow(&weights);
+            weights.iter_mut().zip(&c).for_each(|(w, &c)| *w -= 0.5 * f64::from(c));
+        }
+        let got = states.read(&["layer/w.average", "layer/w"])?;
+        let accuracy = Tolerance { of_value: 8.0, of_largest: 8.0, absolute: 0.0 };
+        for (got, want) in got.iter().zip([average.value.as_ref().expect("begun"), &weights]) {
+            close(&got.to_f32(), want, accuracy).unwrap_or_else(|e| panic!("step {step}: {e}"));
+        }
+    }
+    let r = Recorder::new();
+    let w = r.scoped("layer", || r.param("w", [5]));
+    let averaged = states.averaged()?;
+    let results = TRUSTED.compile_with(&r, [w.scale(1.0)?], &averaged)?.run::<&[f32]>([])?.f32(0).to_vec();
+    assert_eq!(results, states.read(&["layer/w.average"])?[0].to_f32());
+    assert_eq!(averaged.describe("layer/w").map(|(_, trainable)| trainable), Some(true));
+    assert!(averaged.describe("layer/w.average").is_none());
+    Ok(())
 }
 
 #[test]

@@ -31,6 +31,11 @@ impl<'r> Gradients<'r> {
     pub fn loss(&self) -> Var<'r> {
         self.loss
     }
+
+    /// Puts another node in the place of the loss: of the same value, but not finite where updates are to be left out.
+    pub(crate) fn guard_by(&mut self, loss: Var<'r>) {
+        self.loss = loss;
+    }
 }
 
 impl<'r> Var<'r> {

@@ -63,7 +63,8 @@ pub struct Clipped<'r> {
 
 impl Recorder {
     /// Scales the gradients of all parameters by one factor, so that together, as one vector, they are no longer than
-    /// `max_norm` (Pascanu et al. 2013, "On the Difficulty of Training Recurrent Neural Networks", algorithm 1).
+    /// `max_norm` (Pascanu et al. 2013, "On the Difficulty of Training Recurrent Neural Networks", algorithm 1). A step with
+    /// them changes no state in a run whose norm is not finite.
     #[track_caller]
     pub fn clip_by_norm<'r>(&'r self, gradients: &Gradients<'r>, max_norm: f32) -> Result<Clipped<'r>> {
         let site = Site(Location::caller());
@@ -92,6 +93,8 @@ impl Recorder {
         let quotient = self.scalar(max_norm).div(norm.max(self.scalar(1e-6 * max_norm))?)?;
         let factor = quotient.min(self.scalar(1.0))?;
         let mut clipped = gradients.clone();
+        // Nothing times a norm that is not finite is not finite either, and keeps the run from changing anything.
+        clipped.guard_by(gradients.loss().add(norm.scale(0.0)?.reshape(gradients.loss().shape())?)?);
         for (parameter, gradient) in known {
             clipped.replace(parameter, gradient.mul(factor)?);
         }

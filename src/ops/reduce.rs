@@ -179,7 +179,9 @@ impl<'r> Var<'r> {
     #[track_caller]
     pub fn mean(self, axes: &[usize]) -> Result<Var<'r>> {
         let shape = self.shape();
-        let count: usize = axes.iter().filter_map(|&a| shape.dims().get(a)).product();
+        // Each axis once, however often it is named.
+        let axes_once = runs(axes).into_iter().flat_map(|(first, last)| first..last);
+        let count: usize = axes_once.filter_map(|a| shape.dims().get(a)).product();
         self.sum_scaled(axes, 1.0 / count.max(1) as f32)
     }
 
@@ -193,6 +195,9 @@ impl<'r> Var<'r> {
     /// Euclidean norms over `axes`, which stay with extent 1. The gradient of a norm of 0 is 0.
     #[track_caller]
     pub fn norm(self, axes: &[usize]) -> Result<Var<'r>> {
+        if axes.is_empty() {
+            return self.abs();
+        }
         let mut x = self;
         for (first, last) in runs(axes).into_iter().rev() {
             x = self.recorder().apply(Norm { first, last }, &[x])?;

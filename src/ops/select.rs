@@ -53,6 +53,6 @@ impl<'r> Var<'r> {
     /// there. All of one shape; no gradient reaches the condition.
     #[track_caller]
     pub fn select(self, a: Var<'r>, b: Var<'r>) -> Result<Var<'r>> {
-        self.recorder().apply(Select, &[self, a, b])
+        self.recorder().apply(Select, &[self.detach()?, a, b])
     }
 }

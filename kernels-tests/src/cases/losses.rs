@@ -306,35 +306,55 @@ fn critics() -> Vec<Case> {
             |x| x[0].map(|v| -v),
         ));
     }
-    // The samples are constants, for no gradient goes back to them; the critic's weights are the operands.
-    let value = |kind: usize, i: usize| ((kind * 57 + i * 13) % 29) as f32 / 10.0 - 1.4;
     for (batch, inputs, hidden) in [(1, 1, 1), (3, 2, 4), (5, 4, 3), (2, 9, 8)] {
-        let operands = [Operand::normal([inputs, hidden]), Operand::normal([hidden]), Operand::normal([hidden, 1])];
+        let weight = |rows: usize, columns: usize| Operand::normal([rows, columns]);
         for (reduction, reduce) in REDUCTIONS {
             cases.push(Case::new(
                 "gradient_penalty",
-                format!("{batch} samples, {reduction:?}"),
-                operands.clone(),
+                format!("{batch} samples, smooth critic, {reduction:?}"),
+                [weight(inputs, hidden), Operand::normal([hidden]), weight(hidden, 1)],
                 move |r, x| {
-                    let samples = |kind: usize| -> Result<Var<'_>> {
-                        let values: Vec<f32> = (0..batch * inputs).map(|i| value(kind, i)).collect();
-                        r.constant([batch, inputs], &values)
-                    };
-                    let mix: Vec<f32> = (0..batch).map(|i| (i as f32 + 0.5) / batch as f32).collect();
-                    let mix = r.constant([batch], &mix)?;
-                    losses::gradient_penalty(samples(1)?, samples(2)?, mix, reduction, |at| {
+                    let [real, fake, mix] = points(r, batch, inputs)?;
+                    losses::gradient_penalty(real, fake, mix, reduction, |at| {
                         at.linear(x[0], x[1], false)?.softplus()?.matmul(x[2])
                     })
                 },
-                move |x| {
-                    let at = Tensor::from_fn(&[batch, inputs], |i| {
-                        let [real, fake] = [1, 2].map(|kind| f64::from(value(kind, i[0] * inputs + i[1])));
-                        fake + (real - fake) * (i[0] as f64 + 0.5) / batch as f64
-                    });
-                    reduce(&reference::gradient_penalty(&at, &x[0], &x[1], &x[2]))
+                move |x| reduce(&reference::gradient_penalty(&between(batch, inputs), &x[0], &x[1], &x[2])),
+            ));
+            cases.push(Case::new(
+                "gradient_penalty",
+                format!("{batch} samples, deep critic, {reduction:?}"),
+                [weight(inputs, hidden), weight(hidden, 5), weight(5, 1)],
+                move |r, x| {
+                    let [real, fake, mix] = points(r, batch, inputs)?;
+                    losses::gradient_penalty(real, fake, mix, reduction, |at| {
+                        let hidden = at.matmul(x[0])?.leaky_relu(0.2)?;
+                        hidden.matmul(x[1])?.leaky_relu(0.2)?.matmul(x[2])
+                    })
                 },
+                move |x| reduce(&reference::deep_gradient_penalty(&between(batch, inputs), &x[0], &x[1], &x[2])),
             ));
         }
     }
     cases
+}
+
+/// Samples that a penalty lies between, the same for every run: no gradient goes back to them.
+fn sample(kind: usize, i: usize) -> f32 {
+    ((kind * 57 + i * 13) % 29) as f32 / 10.0 - 1.4
+}
+
+/// Real and fake samples, and how far from the fake towards the real one to go.
+fn points(r: &Recorder, batch: usize, inputs: usize) -> Result<[Var<'_>; 3]> {
+    let values = |kind: usize| (0..batch * inputs).map(|i| sample(kind, i)).collect::<Vec<f32>>();
+    let mix: Vec<f32> = (0..batch).map(|i| (i as f32 + 0.5) / batch as f32).collect();
+    Ok([r.constant([batch, inputs], &values(1))?, r.constant([batch, inputs], &values(2))?, r.constant([batch], &mix)?])
+}
+
+/// Where they meet.
+fn between(batch: usize, inputs: usize) -> Tensor {
+    Tensor::from_fn(&[batch, inputs], |i| {
+        let [real, fake] = [1, 2].map(|kind| f64::from(sample(kind, i[0] * inputs + i[1])));
+        fake + (real - fake) * (i[0] as f64 + 0.5) / batch as f64
+    })
 }

@@ -1,6 +1,7 @@
 //! Normalisation of batches and of groups of elements, and the gradients of their gradients.
 
-use knuckle::{Result, Var};
+use knuckle::graph::TensorData;
+use knuckle::{Init, Result, TensorType, Var, nn};
 
 use crate::case::{Case, Fill, Operand};
 use crate::reference::Tensor;
@@ -94,6 +95,7 @@ pub fn cases() -> Vec<Case> {
         ));
     }
     cases.extend(groups());
+    cases.extend(spectral());
     cases.extend(second_derivatives());
     cases
 }
@@ -168,6 +170,22 @@ fn groups() -> Vec<Case> {
             ));
         }
     }
+    // Layers with an affine parameter of their own.
+    type Layer = for<'r> fn(Var<'r>) -> Result<Var<'r>>;
+    let layers: [(&str, Layer, Over); 3] = [
+        ("instance_norm", |x| nn::instance_norm(x, "layer"), Over::Groups(6)),
+        ("layer_norm", |x| nn::layer_norm(x, "layer"), Over::Row),
+        ("group_norm", |x| nn::group_norm(x, "layer", 2), Over::Groups(2)),
+    ];
+    for (op, layer, over) in layers {
+        cases.push(Case::new(
+            op,
+            "layer",
+            [Operand::normal([2, 5, 6]), Operand::normal([2, 6]).named("layer/affine")],
+            move |_, x| layer(x[0]),
+            move |x| reference::group_norm(&x[0], Some(&x[1]), over, EPS.into()),
+        ));
+    }
     // A mean a thousand times the deviation, and ten thousand times.
     for (far, op, dims, over) in [
         (1e3, "layer_norm", &[3, 7][..], Over::Row),
@@ -185,6 +203,46 @@ fn groups() -> Vec<Case> {
             move |_, x| record(over, x[0], Some(x[1])),
             move |x| reference::group_norm(&x[0], Some(&x[1]), over, EPS.into()),
         ));
+    }
+    cases
+}
+
+fn spectral() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let shapes: [&[usize]; 8] = [&[1, 1], &[3, 1], &[1, 5], &[4, 4], &[7, 12], &[65, 9], &[3, 3, 4, 8], &[1, 1, 5, 3]];
+    for dims in shapes {
+        let columns = dims[dims.len() - 1];
+        let start = move || (0..columns).map(|i| 0.3 + ((i * 7) % 5) as f32 * 0.4).collect::<Vec<_>>();
+        let reference = move |x: &Tensor, iterations| {
+            let start: Vec<f64> = start().iter().map(|&v| v.into()).collect();
+            reference::spectral_norm(x, &start, iterations)
+        };
+        for (iterations, training) in [(1, true), (2, true), (5, true), (1, false)] {
+            let case = Case::new(
+                "spectral_norm",
+                format!("{iterations} iterations, training {training}"),
+                [Operand::normal(dims)],
+                move |r, x| {
+                    // The state is there before the layer asks for it.
+                    let data = TensorData::f32([1, columns], &start()).expect("a row");
+                    r.buffer("layer/u", TensorType::f32([1, columns]), Init::Data(data));
+                    nn::spectral_norm(x[0], "layer", iterations)
+                },
+                move |x| reference(&x[0], if training { iterations } else { 0 }),
+            );
+            // The vectors are held constant: only where they have settled is that the derivative.
+            let case = case.forward_only();
+            cases.push(if training { case.training() } else { case });
+        }
+        let settled = Case::new(
+            "spectral_norm",
+            "settled",
+            // Of positive entries the second singular value is much smaller.
+            [Operand::filled(dims, Fill::Uniform(0.3, 1.0))],
+            move |_, x| nn::spectral_norm(x[0], "layer", 20),
+            move |x| reference(&x[0], 60),
+        );
+        cases.push(settled.training());
     }
     cases
 }

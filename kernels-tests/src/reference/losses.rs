@@ -102,3 +102,26 @@ pub fn gradient_penalty(x: &Tensor, w: &Tensor, b: &Tensor, v: &Tensor) -> Tenso
     };
     Tensor { dims: vec![x.dims[0]], data: x.data.chunks_exact(inputs).map(penalty).collect() }
 }
+
+fn leaky(x: f64) -> f64 {
+    if x > 0.0 { x } else { 0.2 * x }
+}
+
+/// `(‖∇D(x)‖ − 1)²` of each row of x for the critic `D(x) = leaky(leaky(x·A)·B)·v` of slope 0.2.
+pub fn deep_gradient_penalty(x: &Tensor, a: &Tensor, b: &Tensor, v: &Tensor) -> Tensor {
+    let product = |row: &[f64], m: &Tensor| -> Vec<f64> {
+        (0..m.dims[1]).map(|j| row.iter().enumerate().map(|(i, r)| r * m.at(&[i, j])).sum()).collect()
+    };
+    let back = |m: &Tensor, column: &[f64]| -> Vec<f64> {
+        (0..m.dims[0]).map(|i| column.iter().enumerate().map(|(j, c)| m.at(&[i, j]) * c).sum()).collect()
+    };
+    let slope = |z: f64| if z > 0.0 { 1.0 } else { 0.2 };
+    let penalty = |row: &[f64]| {
+        let first = product(row, a);
+        let second = product(&first.iter().map(|&z| leaky(z)).collect::<Vec<_>>(), b);
+        let g: Vec<f64> = second.iter().zip(&v.data).map(|(&z, v)| slope(z) * v).collect();
+        let g: Vec<f64> = back(b, &g).iter().zip(&first).map(|(g, &z)| slope(z) * g).collect();
+        (length(&back(a, &g)) - 1.0).powi(2)
+    };
+    Tensor { dims: vec![x.dims[0]], data: x.data.chunks_exact(a.dims[0]).map(penalty).collect() }
+}

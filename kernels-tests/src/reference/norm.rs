@@ -105,3 +105,38 @@ pub fn affine_gradient(gy: &Tensor, x: &Tensor, over: Over, eps: f64) -> Tensor 
     }
     Tensor { dims: vec![2, channels], data }
 }
+
+fn unit(v: Vec<f64>) -> Vec<f64> {
+    let length = v.iter().map(|v| v * v).sum::<f64>().sqrt();
+    v.iter().map(|v| v / length).collect()
+}
+
+/// The weight, as a matrix of rows × output channels, times a column,
+fn across(weight: &Tensor, u: &[f64]) -> Vec<f64> {
+    weight.data.chunks_exact(u.len()).map(|row| row.iter().zip(u).map(|(w, u)| w * u).sum()).collect()
+}
+
+/// and a row times it.
+fn along(weight: &Tensor, v: &[f64], columns: usize) -> Vec<f64> {
+    (0..columns).map(|c| v.iter().enumerate().map(|(r, v)| v * weight.data[r * columns + c]).sum()).collect()
+}
+
+/// An estimate of the largest singular value and of its vectors, left (of rows) and right (of output channels), after power
+/// iterations from the right vector `u`.
+pub fn singular(weight: &Tensor, u: &[f64], iterations: usize) -> (f64, Vec<f64>, Vec<f64>) {
+    let mut u = unit(u.to_vec());
+    let mut v = unit(across(weight, &u));
+    for i in 0..iterations {
+        if i > 0 {
+            v = unit(across(weight, &u));
+        }
+        u = unit(along(weight, &v, u.len()));
+    }
+    (along(weight, &v, u.len()).iter().zip(&u).map(|(a, b)| a * b).sum(), v, u)
+}
+
+/// The weight over its largest singular value, estimated by power iterations from `u`.
+pub fn spectral_norm(weight: &Tensor, u: &[f64], iterations: usize) -> Tensor {
+    let (sigma, _, _) = singular(weight, u, iterations);
+    weight.map(|w| w / sigma)
+}

@@ -77,3 +77,32 @@ impl Adam {
         }
     }
 }
+
+/// Scales gradients so that together they are no longer than `longest`; gives their length before.
+pub fn clip(gradients: &mut [Vec<f64>], longest: f64) -> f64 {
+    let length = gradients.iter().flatten().map(|g| g * g).sum::<f64>().sqrt();
+    if length > longest {
+        gradients.iter_mut().flatten().for_each(|g| *g *= longest / length);
+    }
+    length
+}
+
+/// A moving average that begins with the first value.
+pub struct Average {
+    /// How much of it is kept.
+    pub keep: f64,
+    /// The average, if it has begun.
+    pub value: Option<Vec<f64>>,
+}
+
+impl Average {
+    /// Takes in one value.
+    pub fn follow(&mut self, value: &[f64]) {
+        match &mut self.value {
+            None => self.value = Some(value.to_vec()),
+            Some(average) => {
+                average.iter_mut().zip(value).for_each(|(a, v)| *a = self.keep * *a + (1.0 - self.keep) * v);
+            }
+        }
+    }
+}
