@@ -115,6 +115,17 @@ pub fn check(case: &Case) -> Result<(), Failure> {
     passes.map_err(fail(Stage::OtherClass))
 }
 
+/// Checks result and gradients alone, on a device of the caller's choice.
+pub fn check_on(case: &Case, gpu: &Gpu, target: &Target) -> Result<(), Failure> {
+    let fail = |stage| move |message| Failure { case: case.name(), stage, message };
+    let missing = || fail(Stage::Run)(format!("{} has no row in the budget table", case.op));
+    let budget = budget::of(case.op).ok_or_else(missing)?;
+    let trial = Trial::new(case);
+    let got = trial.run(gpu, target, POISONS[0]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    trial.forward(&got, budget).map_err(fail(Stage::Forward))?;
+    trial.gradient(&got, budget).map_err(fail(Stage::Gradient))
+}
+
 /// The adapter's own limits with the other class: what works on every adapter must work on this one.
 fn other_class(own: &Target) -> Target {
     let class = match own.class {

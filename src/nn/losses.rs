@@ -15,7 +15,7 @@ pub fn squared_error<'r>(a: Var<'r>, b: Var<'r>) -> Result<Var<'r>> {
 /// Sum over everything, divided by the batch size.
 #[track_caller]
 fn sum_over_image(x: Var<'_>) -> Result<Var<'_>> {
-    let batch = x.shape().dims()[0];
+    let batch = x.shape().dims().first().copied().unwrap_or(1);
     x.sum_all()?.scale(1.0 / batch as f32)
 }
 

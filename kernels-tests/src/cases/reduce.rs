@@ -43,6 +43,14 @@ pub fn cases() -> Vec<Case> {
             cases.extend([arg_max.forward_only(), arg_min.forward_only()]);
         }
     }
+    // An axis named twice counts once.
+    cases.push(Case::new(
+        "mean",
+        "axes [1, 0, 1]",
+        [Operand::normal([4, 3, 2])],
+        |_, x| x[0].mean(&[1, 0, 1]),
+        |x| reference::sum(&x[0], &[0, 1], 1.0 / 12.0),
+    ));
     let rows: [(&[usize], usize); 6] =
         [(&[1], 0), (&[7], 0), (&[3, 21], 1), (&[300, 3], 0), (&[2, 5, 4], 1), (&[2, 4, 4, 130], 3)];
     for (dims, axis) in rows {
