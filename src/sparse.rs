@@ -1,5 +1,8 @@
 //! Sparse matrices in compressed rows (CSR), the form the sparse × dense kernels read.
 
+/// The most rows and columns: an f32 holds every index below exactly, and kernels read indices so.
+pub const MAX_EXTENT: usize = 1 << 24;
+
 /// What is wrong with the parts of a sparse matrix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SparseError {
@@ -30,6 +33,14 @@ pub enum SparseError {
         col: usize,
         /// Entries in `val`.
         val: usize,
+    },
+    /// There are more rows or columns than kernels can index.
+    #[error("sparse: a matrix of {rows} × {cols} is larger than {MAX_EXTENT} rows or columns")]
+    TooLarge {
+        /// Rows of the matrix.
+        rows: usize,
+        /// Columns of the matrix.
+        cols: usize,
     },
     /// An index lies outside the matrix.
     #[error("sparse: entry ({row}, {col}) lies outside a {rows} × {cols} matrix")]
@@ -66,9 +77,14 @@ pub struct Csr {
     pub val: Vec<f32>,
 }
 
+fn within_extents(rows: usize, cols: usize) -> Result<(), SparseError> {
+    if rows.max(cols) > MAX_EXTENT { Err(SparseError::TooLarge { rows, cols }) } else { Ok(()) }
+}
+
 impl Csr {
     /// A matrix from its parts, checked.
     pub fn new(rows: usize, cols: usize, row_ptr: Vec<u32>, col: Vec<u32>, val: Vec<f32>) -> Result<Self, SparseError> {
+        within_extents(rows, cols)?;
         if row_ptr.len() != rows + 1 {
             let got = row_ptr.len();
             return Err(SparseError::RowPointers { rows, got });
@@ -101,6 +117,7 @@ impl Csr {
 
     /// A matrix from (row, column, value) in any order; values of equal places are summed in the order given.
     pub fn from_triplets(rows: usize, cols: usize, triplets: &[(usize, usize, f32)]) -> Result<Self, SparseError> {
+        within_extents(rows, cols)?;
         if let Some(&(row, col, _)) = triplets.iter().find(|t| t.0 >= rows || t.1 >= cols) {
             return Err(SparseError::Outside { row, col, rows, cols });
         }
@@ -204,6 +221,14 @@ mod tests {
         assert_eq!((t.rows, t.cols), (3, 2));
         assert_eq!(t.matvec(&[1.0, 10.0]), [10.0, 2.0, 30.0]);
         assert_eq!(t.transpose(), m);
+    }
+
+    #[test]
+    fn extents_of_any_size_are_refused() {
+        let too_large = Err(SparseError::TooLarge { rows: usize::MAX, cols: 1 });
+        assert_eq!(Csr::from_triplets(usize::MAX, 1, &[]), too_large);
+        assert_eq!(Csr::new(usize::MAX, 1, vec![], vec![], vec![]), too_large);
+        assert!(Csr::from_triplets(1, MAX_EXTENT + 1, &[]).is_err());
     }
 
     #[test]

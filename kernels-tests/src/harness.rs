@@ -209,6 +209,17 @@ fn within_ulps(first: &[Vec<f32>], second: &[Vec<f32>], most: u32) -> bool {
         && first.iter().zip(second).all(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(near))
 }
 
+/// Checks result and gradients alone, on a device of the caller's choice.
+pub fn check_on(case: &Case, gpu: &Gpu, target: &Target) -> Result<(), Failure> {
+    let fail = |stage| move |message| Failure { case: case.name(), stage, message };
+    let missing = || fail(Stage::Run)(format!("{} has no row for {} in the budget table", case.op, case.dtype));
+    let budget = budget::of(case.op, case.dtype).ok_or_else(missing)?;
+    let trial = Trial::new(case);
+    let got = trial.run(gpu, target, POISONS[0]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    trial.forward(&got, budget).map_err(fail(Stage::Forward))?;
+    trial.gradient(&got, budget).map_err(fail(Stage::Gradient)).map(|_| ())
+}
+
 /// The adapter's own limits with the other class: what works on every adapter must work on this one.
 fn other_class(own: &Target) -> Target {
     let class = match own.class {

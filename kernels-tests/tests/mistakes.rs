@@ -256,6 +256,13 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("conv2d", "attributes", |r| {
         r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [3, 3, 3, 8]), Conv2d { stride: 0, ..Conv2d::default() })
     }),
+    ("conv2d", "attributes", |r| {
+        let conv = Conv2d { padding: usize::MAX, ..Conv2d::default() };
+        r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [3, 3, 3, 8]), conv)
+    }),
+    ("relu", "operand", |r| r.input("a", [usize::MAX, 2]).relu()),
+    ("relu", "operand", |r| r.input("a", [usize::MAX, 0]).relu()),
+    ("upsample_nearest", "result", |r| r.input("a", [1, 1 << 10, 1 << 10, 1 << 10]).upsample_nearest(2)),
     ("matmul", "b", |r| r.input("a", [4, 3]).matmul(r.input("w", [4, 3]))),
     ("matmul", "bias", |r| r.input("a", [4, 3]).linear(r.input("w", [3, 5]), r.input("b", [4]), false)),
     ("add", "b", |r| r.input("a", [4, 3]).add(r.input("b", [4]))),
@@ -515,6 +522,13 @@ const MISTAKES: &[(&str, &str, Build)] = &[
         r.step(&AdamW::default(), &w.sum_all()?.backward()?, r.input_u32("rate", [1]))?;
         Ok(w)
     }),
+    ("squeeze", "axis", |r| r.input("a", [4, 1]).squeeze(0)),
+    ("squeeze", "axis", |r| r.input("a", [4, 1]).squeeze(2)),
+    ("constant", "values", |r| r.constant([2, 3], &[0.0; 5])),
+    ("reshape", "x", |r| r.input("a", [4, 3]).reshape([5])),
+    ("broadcast", "x", |r| r.input("a", [4, 3]).broadcast([4, 5])),
+    ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[2])),
+    ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[usize::MAX - 1, usize::MAX])),
 ];
 
 const HISTOGRAM: SoftHistogram = SoftHistogram { bins: 4, low: 0.0, high: 1.0, kernel: HistogramKernel::Triangular };
@@ -581,7 +595,9 @@ fn operands_of_another_recorder_are_refused() {
 fn sparse_matrices_are_checked_before_a_kernel_trusts_them() {
     let good = Csr::from_triplets(2, 3, &[(0, 1, 2.0), (1, 2, 1.0)]).expect("inside");
     assert!(SpmmMatrix::new(good.clone()).is_ok());
-    let bad: [Csr; 4] = [
+    let bad: [Csr; 6] = [
+        Csr { rows: usize::MAX, ..good.clone() },
+        Csr { cols: 1 << 25, ..good.clone() },
         Csr { col: vec![1, 3], ..good.clone() },
         Csr { row_ptr: vec![0, 1], ..good.clone() },
         Csr { row_ptr: vec![0, 3, 2], ..good.clone() },

@@ -27,11 +27,12 @@ const post = (path, text) => fetch(path, { method: "POST", body: text });
     if (!adapter) { await post("/unable", navigator.gpu ? "no adapter" : "no navigator.gpu"); return; }
     const half = adapter.features.has("shader-f16");
     const device = await adapter.requestDevice({ requiredFeatures: half ? ["shader-f16"] : [] });
-    for (let i = 0; i < COUNT; i++) {
+    const compile = async (i) => {
       const [pipeline, code] = (await (await fetch(`/${i}`)).text()).split("\u0000");
-      if (!half && code.startsWith("enable f16;")) { await post(`/${i}`, "no f16"); continue; }
+      if (!half && code.startsWith("enable f16;")) { await post(`/${i}`, "no f16"); return; }
       device.pushErrorScope("validation");
       const module = device.createShaderModule({ code });
+      const refused = device.popErrorScope();
       const { messages } = await module.getCompilationInfo();
       const complaints = messages.filter((m) => m.type === "error" || m.type === "warning")
         .map((m) => `${m.type} in line ${m.lineNum}: ${m.message}`);
@@ -40,9 +41,12 @@ const post = (path, text) => fetch(path, { method: "POST", body: text });
         try { await device.createComputePipelineAsync({ layout: "auto", compute }); }
         catch (e) { complaints.push(`pipeline: ${e.message}`); }
       }
-      const error = await device.popErrorScope();
+      const error = await refused;
       if (error && !complaints.length) complaints.push(error.message);
       await post(`/${i}`, complaints.join("\n"));
+    };
+    for (let first = 0; first < COUNT; first += 8) {
+      await Promise.all(Array.from({ length: Math.min(8, COUNT - first) }, (_, k) => compile(first + k)));
     }
   } catch (e) { await post("/failed", String(e)); }
 })();

@@ -143,6 +143,10 @@ fn initial(def: &StateDef, seed: u64) -> Result<TensorData> {
         Init::Constant(v) => vec![*v; n],
         Init::Normal(std) => (0..n).map(|_| rng.normal() * std).collect(),
         Init::Uniform(bound) => (0..n).map(|_| rng.range(-bound, *bound)).collect(),
+        Init::Rows(values) => {
+            let row = n.checked_div(values.len()).unwrap_or(0);
+            values.iter().flat_map(|&v| std::iter::repeat_n(v, row)).collect()
+        }
         Init::Data(data) => return Ok(data.clone()),
     };
     TensorData::of_f32(&def.ty, &values)

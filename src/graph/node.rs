@@ -108,6 +108,8 @@ pub enum Init {
     Normal(f32),
     /// Uniform in ± this bound.
     Uniform(f32),
+    /// The first axis has as many indices as there are values: each index its own value.
+    Rows(Vec<f32>),
     /// Given values.
     Data(TensorData),
 }

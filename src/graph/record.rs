@@ -38,6 +38,8 @@ pub struct Recorder {
     scope: RefCell<String>,
     /// While a gradient rule runs: the line of the node it differentiates.
     gradient_of: Cell<Option<Site>>,
+    /// While a layer records: the line that asked for it.
+    layer_of: Cell<Option<Site>>,
 }
 
 /// A copyable handle to a node, knowing its recorder, so that a model reads as a chain of calls.
@@ -72,6 +74,7 @@ impl Recorder {
             names: RefCell::default(),
             scope: RefCell::default(),
             gradient_of: Cell::new(None),
+            layer_of: Cell::new(None),
         }
     }
 
@@ -95,6 +98,23 @@ impl Recorder {
         let value = body();
         self.scope.replace(outer);
         value
+    }
+
+    /// As [`Recorder::scoped`], for a layer: its nodes are attributed to the caller's line, or where layers are made of layers
+    /// to the outermost's.
+    #[track_caller]
+    pub(crate) fn layer<T>(&self, name: &str, body: impl FnOnce() -> T) -> T {
+        let site = self.layer_of.get().unwrap_or(Site(Location::caller()));
+        let outer = self.layer_of.replace(Some(site));
+        let value = self.scoped(name, body);
+        self.layer_of.set(outer);
+        value
+    }
+
+    /// The line that a node recorded now is attributed to.
+    #[track_caller]
+    fn site(&self) -> Site {
+        self.gradient_of.get().or(self.layer_of.get()).unwrap_or(Site(Location::caller()))
     }
 
     /// A tensor uploaded at every run.
@@ -163,7 +183,7 @@ impl Recorder {
                 what,
                 name,
                 expected: format!("{have} as at its first use"),
-                got: format!("{ty} at {}", Site(Location::caller())),
+                got: format!("{ty} at {}", self.site()),
             });
             let kind = Kind::Constant(TensorData::f32([0], &[]).expect("an empty tensor"));
             return self.push(kind, vec![], ty);
@@ -180,7 +200,10 @@ impl Recorder {
         let shape = shape.into();
         match TensorData::f32(shape.clone(), values) {
             Some(data) => Ok(self.constant_data(data)),
-            None => Err(Error::invalid("constant", format!("{} values for {shape}", shape.numel()), values.len())),
+            None => {
+                let expected = format!("{} values for {shape}", shape.numel());
+                Err(self.refusal("constant", Mismatch::new("values", expected, values.len()), &[]))
+            }
         }
     }
 
@@ -197,12 +220,19 @@ impl Recorder {
         self.constant_data(TensorData::f32([1], &[value]).expect("one value"))
     }
 
+    /// The error of a call that does not fit, told before there is a node.
+    #[track_caller]
+    pub(crate) fn refusal(&self, op: &str, wrong: Mismatch, operands: &[Var<'_>]) -> Error {
+        let operands = operands.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", ");
+        mismatch(op, wrong, operands, self.site())
+    }
+
     /// Applies an operator: infers the result's type and appends a node. This is how every method of [`Var`] works and
     /// how an operator from outside the crate is recorded.
     #[track_caller]
     pub fn apply<'r>(&'r self, op: impl Operator + 'static, inputs: &[Var<'r>]) -> Result<Var<'r>> {
         let ids: Vec<NodeId> = inputs.iter().map(|v| v.id).collect();
-        let site = self.gradient_of.get().unwrap_or(Site(Location::caller()));
+        let site = self.site();
         let ty = {
             let graph = self.graph.borrow();
             if inputs.iter().any(|v| !std::ptr::eq(v.recorder, self)) {
@@ -227,24 +257,20 @@ impl Recorder {
         operands: &[Var<'_>],
         rule: impl FnOnce(&[TensorType]) -> Result<(), Mismatch>,
     ) -> Result<()> {
-        let site = self.gradient_of.get().unwrap_or(Site(Location::caller()));
         let types: Vec<TensorType> = operands.iter().map(|v| v.ty()).collect();
-        let names = || operands.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", ");
-        rule(&types).map_err(|wrong| mismatch(op, wrong, names(), site))
+        rule(&types).map_err(|wrong| self.misfit(op, wrong, operands))
     }
 
     /// The error of a function that records several operators, where an operand does not fit it: as an operator's own.
     #[track_caller]
     pub(crate) fn misfit(&self, name: &str, wrong: Mismatch, operands: &[Var<'_>]) -> Error {
-        let site = self.gradient_of.get().unwrap_or(Site(Location::caller()));
         let operands: Vec<String> = operands.iter().map(|v| format!("{v:?}")).collect();
-        mismatch(name, wrong, operands.join(", "), site)
+        mismatch(name, wrong, operands.join(", "), self.site())
     }
 
     #[track_caller]
     fn push(&self, kind: Kind, inputs: Vec<NodeId>, ty: TensorType) -> Var<'_> {
-        let gradient = self.gradient_of.get();
-        let site = gradient.unwrap_or(Site(Location::caller()));
+        let (site, gradient) = (self.site(), self.gradient_of.get());
         let mut graph = self.graph.borrow_mut();
         let id = NodeId(graph.nodes.len() as u32);
         graph.nodes.push(Node { kind, inputs, ty, site, gradient: gradient.is_some() });

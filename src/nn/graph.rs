@@ -52,8 +52,8 @@ pub fn chebyshev<'r>(
     let r = x.recorder();
     let c = x.shape().channels();
     // Half the variance of a layer that a ReLU follows, as one matrix of order·C rows: the sparse products add to it.
-    let init = Init::Normal((1.0 / (c * order) as f32).sqrt());
-    r.scoped(name, || {
+    let init = Init::Normal((1.0 / c.saturating_mul(order) as f32).sqrt());
+    r.layer(name, || {
         let term = |k: usize| -> Result<Var<'r>> {
             let theta = r.param_with(&format!("theta{k}"), [c, out], init.clone());
             if k == 0 && bias { x.linear(theta, r.param("bias", [out]), false) } else { x.matmul(theta) }
@@ -107,7 +107,7 @@ pub fn gcn<'r>(x: Var<'r>, name: &str, adjacency: &Arc<SpmmMatrix>, out: usize, 
     expect_features("gcn", x, adjacency, out)?;
     let r = x.recorder();
     let c = x.shape().channels();
-    r.scoped(name, || {
+    r.layer(name, || {
         let weight = r.param("weight", [c, out]);
         let bias = bias.then(|| r.param("bias", [out]));
         match bias {
@@ -125,7 +125,7 @@ pub fn gcn<'r>(x: Var<'r>, name: &str, adjacency: &Arc<SpmmMatrix>, out: usize, 
 #[track_caller]
 pub fn graph_residual<'r>(x: Var<'r>, name: &str, adjacency: &Arc<SpmmMatrix>, out: usize) -> Result<Var<'r>> {
     expect_features("graph_residual", x, adjacency, out)?;
-    x.recorder().scoped(name, || {
+    x.recorder().layer(name, || {
         // Normalisation would cancel a bias behind which no activation stands.
         let y = batch_norm(gcn(x, "gcn1", adjacency, out, true)?.relu()?, "norm1")?;
         let y = batch_norm(gcn(y, "gcn2", adjacency, out, false)?, "norm2")?;
@@ -166,7 +166,7 @@ pub fn top_k_pool<'r>(x: Var<'r>, name: &str, adjacency: Var<'r>, k: usize) -> R
     };
     let [n, _, c] = expect("top_k_pool", &[x, adjacency], fits)?;
     let r = x.recorder();
-    r.scoped(name, || {
+    r.layer(name, || {
         let projection = r.param("projection", [c, 1]);
         let scores = x.matmul(projection)?.div(projection.norm(&[0])?)?;
         let chosen = scores.top_k(1, k)?;

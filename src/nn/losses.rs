@@ -120,7 +120,7 @@ pub fn histogram_divergence<'r>(p: Var<'r>, q: Var<'r>, eps: f32) -> Result<Var<
 /// Sum over everything, divided by the batch size.
 #[track_caller]
 fn sum_over_image(x: Var<'_>) -> Result<Var<'_>> {
-    let batch = x.shape().dims()[0];
+    let batch = x.shape().dims().first().copied().unwrap_or(1);
     x.sum_all()?.scale(1.0 / batch as f32)
 }
 

@@ -7,7 +7,7 @@ mod normalize;
 pub mod skinning;
 
 use crate::error::Result;
-use crate::graph::{Init, Mode, TensorData, Var};
+use crate::graph::{Init, Mode, Var};
 use crate::ops::Conv2d;
 use crate::shape::TensorType;
 
@@ -23,7 +23,7 @@ const NORM_EPS: f32 = 1e-5;
 #[track_caller]
 pub fn conv<'r>(x: Var<'r>, name: &str, out: usize, kernel: usize, conv: Conv2d) -> Result<Var<'r>> {
     let r = x.recorder();
-    r.scoped(name, || {
+    r.layer(name, || {
         let weight = r.param("weight", [kernel, kernel, x.shape().channels(), out]);
         x.conv2d_bias(weight, r.param("bias", [out]), conv, false)
     })
@@ -33,7 +33,7 @@ pub fn conv<'r>(x: Var<'r>, name: &str, out: usize, kernel: usize, conv: Conv2d)
 #[track_caller]
 pub fn conv_small<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
     let r = x.recorder();
-    r.scoped(name, || {
+    r.layer(name, || {
         let weight = r.param_with("weight", [1, 1, x.shape().channels(), out], Init::Normal(0.01));
         x.conv2d_bias(weight, r.param("bias", [out]), Conv2d::default(), false)
     })
@@ -44,7 +44,7 @@ pub fn conv_small<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
 fn conv_plain<'r>(x: Var<'r>, name: &str, out: usize, kernel: usize) -> Result<Var<'r>> {
     let r = x.recorder();
     let padding = kernel / 2;
-    r.scoped(name, || {
+    r.layer(name, || {
         let weight = r.param("weight", [kernel, kernel, x.shape().channels(), out]);
         x.conv2d(weight, Conv2d { padding, ..Conv2d::default() })
     })
@@ -67,12 +67,9 @@ pub fn batch_norm<'r>(x: Var<'r>, name: &str) -> Result<Var<'r>> {
 fn batch_norm_with<'r>(x: Var<'r>, name: &str, relu: bool) -> Result<Var<'r>> {
     let r = x.recorder();
     let c = x.shape().channels();
-    r.scoped(name, || {
-        let start: Vec<f32> = [1.0, 0.0].into_iter().flat_map(|v| vec![v; c]).collect();
-        let rows = |values: &[f32]| Init::Data(TensorData::f32([2, c], values).expect("two rows"));
-        let affine = r.param_with("affine", [2, c], rows(&start));
-        let neutral: Vec<f32> = start.iter().map(|v| 1.0 - v).collect();
-        let running = r.buffer("statistics", TensorType::f32([2, c]), rows(&neutral));
+    r.layer(name, || {
+        let affine = r.param_with("affine", [2, c], Init::Rows(vec![1.0, 0.0]));
+        let running = r.buffer("statistics", TensorType::f32([2, c]), Init::Rows(vec![0.0, 1.0]));
         if r.mode() == Mode::Infer {
             return x.batch_norm_infer(affine, running, NORM_EPS, relu);
         }
@@ -86,7 +83,7 @@ fn batch_norm_with<'r>(x: Var<'r>, name: &str, relu: bool) -> Result<Var<'r>> {
 #[track_caller]
 pub fn linear<'r>(x: Var<'r>, name: &str, out: usize, relu: bool) -> Result<Var<'r>> {
     let r = x.recorder();
-    r.scoped(name, || {
+    r.layer(name, || {
         let weight = r.param("weight", [x.shape().channels(), out]);
         x.linear(weight, r.param("bias", [out]), relu)
     })
@@ -96,7 +93,7 @@ pub fn linear<'r>(x: Var<'r>, name: &str, out: usize, relu: bool) -> Result<Var<
 /// it): 1×1 to half the channels, 3×3, 1×1 to `out`; the skip is a 1×1 convolution where the channels change.
 #[track_caller]
 pub fn residual<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
-    x.recorder().scoped(name, || {
+    x.recorder().layer(name, || {
         let mid = out / 2;
         let y = conv_plain(batch_norm_relu(x, "norm1")?, "conv1", mid, 1)?;
         let y = conv_plain(batch_norm_relu(y, "norm2")?, "conv2", mid, 3)?;
@@ -112,7 +109,7 @@ pub fn residual<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
 #[track_caller]
 pub fn hourglass<'r>(x: Var<'r>, name: &str, depth: usize) -> Result<Var<'r>> {
     let c = x.shape().channels();
-    x.recorder().scoped(name, || {
+    x.recorder().layer(name, || {
         let skip = residual(x, "skip", c)?;
         let low = residual(x.max_pool2d(2, 2, 0)?, "down", c)?;
         let low = if depth > 1 { hourglass(low, "inner", depth - 1)? } else { residual(low, "inner", c)? };

@@ -55,7 +55,7 @@ const SHARE: u32 = 7;
 const SLOPE: u32 = 10;
 const RATIO: u32 = 17;
 
-/// The most axes a broadcast may have.
+/// The most axes a broadcast may have once those that belong together are one.
 const MAX_AXES: usize = 6;
 
 /// The shape that two shapes broadcast to.
@@ -132,7 +132,7 @@ fn infer_broadcast(inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
     expect_f32("b", b)?;
     let shape = broadcast_shape(&a.shape, &b.shape);
     let shape = shape.ok_or_else(|| Mismatch::new("b", format!("a shape that broadcasts with {a}"), b))?;
-    if shape.rank() > MAX_AXES {
+    if !few_axes(&shape, &a.shape, &b.shape) {
         return Err(Mismatch::new("a", format!("at most {MAX_AXES} axes"), shape));
     }
     Ok(TensorType::f32(shape))
@@ -202,6 +202,11 @@ fn collapse(shape: &Shape, a: &Shape, b: &Shape) -> Vec<Axis> {
         axes.push(Axis { extent: 1, a: 0, b: 0 });
     }
     axes
+}
+
+/// Whether a broadcast has at most [`MAX_AXES`] axes.
+fn few_axes(shape: &Shape, a: &Shape, b: &Shape) -> bool {
+    shape.rank() <= MAX_AXES || (shape.is_countable() && collapse(shape, a, b).len() <= MAX_AXES)
 }
 
 /// What a gradient is multiplied by.
@@ -324,7 +329,7 @@ impl Operator for Broadcast {
         let [x] = operands(inputs)?;
         expect_f32("x", x)?;
         match broadcast_shape(&x.shape, &self.0) {
-            Some(shape) if shape == self.0 && shape.rank() <= MAX_AXES => Ok(TensorType::f32(shape)),
+            Some(shape) if shape == self.0 && few_axes(&shape, &x.shape, &x.shape) => Ok(TensorType::f32(shape)),
             _ => Err(Mismatch::new("x", format!("a shape that repeats to {}", self.0), x)),
         }
     }

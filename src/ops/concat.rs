@@ -45,7 +45,9 @@ impl Operator for Concat {
         let mut gradients = Vec::with_capacity(call.inputs.len());
         for (i, part) in call.inputs.iter().enumerate() {
             let len = part.shape().dims()[self.axis];
-            gradients.push(call.grad(i, || call.cotangent.slice(self.axis, first, len))?);
+            // What has no elements is its own gradient.
+            gradients
+                .push(call.grad(i, || if len == 0 { Ok(*part) } else { call.cotangent.slice(self.axis, first, len) })?);
             first += len;
         }
         Ok(gradients)

@@ -20,6 +20,9 @@ const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with
 /// are unrolled as far.
 const UNROLLED_TAPS: usize = 7;
 
+/// The largest stride, dilation and padding; keeps places in the padded image within 31 bits.
+const MAX_STEP: usize = 65_535;
+
 /// Attributes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Conv2d {
@@ -67,9 +70,11 @@ impl Conv2d {
                 return Err(Mismatch::new(operand, "no axis of extent 0", shape));
             }
         }
-        if self.stride == 0 || self.dilation == 0 {
-            let got = format!("stride {}, dilation {}", self.stride, self.dilation);
-            return Err(Mismatch::new("attributes", "stride and dilation of at least 1", got));
+        let steps = [self.stride, self.dilation];
+        if steps.iter().any(|n| !(1..=MAX_STEP).contains(n)) || self.padding > MAX_STEP {
+            let expected = format!("stride and dilation from 1, padding from 0, to {MAX_STEP}");
+            let got = format!("stride {}, dilation {}, padding {}", self.stride, self.dilation, self.padding);
+            return Err(Mismatch::new("attributes", expected, got));
         }
         let out = |size: usize, kernel: usize| {
             let reach = (kernel - 1).checked_mul(self.dilation)? + 1;

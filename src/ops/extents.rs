@@ -1,13 +1,9 @@
 //! Checks of extents and attributes that several operators share.
 
-use std::panic::Location;
-
-use crate::error::{Error, Mismatch, Result, Site};
+use super::expect_f32;
+use crate::error::{Mismatch, Result};
 use crate::graph::Var;
-use crate::shape::TensorType;
-
-/// The most elements an attribute may make a tensor have: more than any adapter binds at once.
-const MAX_ELEMENTS: usize = 1 << 30;
+use crate::shape::{MAX_ELEMENTS, TensorType};
 
 /// The number of elements of a tensor with these extents, unless it is beyond every adapter.
 pub(super) fn elements(dims: &[usize]) -> Option<usize> {
@@ -27,18 +23,34 @@ pub(super) fn expect_axis(operand: &'static str, ty: &TensorType, axis: usize) -
     }
 }
 
+/// The extents of images N×H×W×C: none 0, and none so large that arithmetic with them or with their product overflows.
+pub(super) fn image_extents(operand: &'static str, ty: &TensorType) -> Result<[usize; 4], Mismatch> {
+    expect_f32(operand, ty)?;
+    let Some(extents) = ty.shape.nhwc() else { return Err(Mismatch::new(operand, "N×H×W×C", ty)) };
+    if extents.contains(&0) {
+        return Err(Mismatch::new(operand, "extents of at least 1", ty));
+    }
+    if extents[1..3].iter().any(|&n| n > MAX_IMAGE_EXTENT) {
+        return Err(Mismatch::new(operand, format!("images of up to {MAX_IMAGE_EXTENT} rows and columns"), ty));
+    }
+    within_count(operand, &extents)?;
+    Ok(extents)
+}
+
+/// The most rows or columns of an image.
+pub(super) const MAX_IMAGE_EXTENT: usize = 65_535;
+
+/// Fails if a tensor of these extents has more elements than kernels can number.
+pub(super) fn within_count(operand: &'static str, extents: &[usize]) -> Result<(), Mismatch> {
+    match elements(extents) {
+        Some(_) => Ok(()),
+        None => Err(Mismatch::new(operand, format!("at most {MAX_ELEMENTS} elements"), format!("{extents:?}"))),
+    }
+}
+
 /// What `fits` holds; if it does not, the error of a method or layer made of several operators, with the caller's line.
 #[track_caller]
 pub(crate) fn expect<T>(op: &str, operands: &[Var<'_>], fits: Result<T, Mismatch>) -> Result<T> {
-    match fits {
-        Ok(value) => Ok(value),
-        Err(wrong) => Err(Error::Operand {
-            op: op.to_string(),
-            operand: wrong.operand.to_string(),
-            expected: wrong.expected,
-            got: wrong.got,
-            operands: operands.iter().map(|operand| format!("{operand:?}")).collect::<Vec<_>>().join(", "),
-            site: Site(Location::caller()),
-        }),
-    }
+    let recorder = operands.first().map(|v| v.recorder());
+    fits.map_err(|wrong| recorder.expect("an operand").misfit(op, wrong, operands))
 }

@@ -9,6 +9,8 @@ use crate::exec::Lowering;
 use crate::graph::Var;
 use crate::shape::TensorType;
 
+use extents::{image_extents, within_count};
+
 mod assign;
 mod average;
 mod batch_norm;
@@ -158,33 +160,6 @@ pub(crate) fn operands<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<
 /// Fails unless `ty` is f32 or f16.
 pub(crate) fn expect_float(operand: &'static str, ty: &TensorType) -> Result<(), Mismatch> {
     if ty.dtype.is_float() { Ok(()) } else { Err(Mismatch::new(operand, "f32 or f16", ty.dtype)) }
-}
-
-/// The extents of images N×H×W×C: none 0, and none so large that arithmetic with them or with their product overflows.
-fn image_extents(operand: &'static str, ty: &TensorType) -> Result<[usize; 4], Mismatch> {
-    expect_f32(operand, ty)?;
-    let Some(extents) = ty.shape.nhwc() else { return Err(Mismatch::new(operand, "N×H×W×C", ty)) };
-    if extents.contains(&0) {
-        return Err(Mismatch::new(operand, "extents of at least 1", ty));
-    }
-    if extents[1..3].iter().any(|&n| n > MAX_IMAGE_EXTENT) {
-        return Err(Mismatch::new(operand, format!("images of up to {MAX_IMAGE_EXTENT} rows and columns"), ty));
-    }
-    within_count(operand, &extents)?;
-    Ok(extents)
-}
-
-/// The most rows or columns of an image.
-const MAX_IMAGE_EXTENT: usize = 65_535;
-
-/// Fails if a tensor of these extents has more elements than kernels can number.
-fn within_count(operand: &'static str, extents: &[usize]) -> Result<(), Mismatch> {
-    const MOST: usize = 1 << 31;
-    let count = extents.iter().try_fold(1usize, |product, &n| product.checked_mul(n));
-    match count.filter(|&n| n <= MOST) {
-        Some(_) => Ok(()),
-        None => Err(Mismatch::new(operand, format!("at most {MOST} elements"), format!("{extents:?}"))),
-    }
 }
 
 /// Fails unless `ty` is f32.

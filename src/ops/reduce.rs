@@ -72,7 +72,7 @@ pub(super) fn runs(axes: &[usize]) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for axis in axes {
         match runs.last_mut() {
-            Some((_, last)) if *last == axis => *last += 1,
+            Some((_, last)) if *last == axis => *last = last.saturating_add(1),
             _ => runs.push((axis, axis.saturating_add(1))),
         }
     }
@@ -175,13 +175,13 @@ impl<'r> Var<'r> {
         self.sum_scaled(axes, 1.0)
     }
 
-    /// Means over `axes`, which stay with extent 1.
+    /// Means over `axes`, which stay with extent 1; an axis named twice counts once.
     #[track_caller]
     pub fn mean(self, axes: &[usize]) -> Result<Var<'r>> {
         let shape = self.shape();
-        // Each axis once, however often it is named.
-        let axes_once = runs(axes).into_iter().flat_map(|(first, last)| first..last);
-        let count: usize = axes_once.filter_map(|a| shape.dims().get(a)).product();
+        let dims = shape.dims();
+        let extents = (0..dims.len()).filter(|axis| axes.contains(axis)).map(|axis| dims[axis]);
+        let count = extents.fold(1, usize::saturating_mul);
         self.sum_scaled(axes, 1.0 / count.max(1) as f32)
     }
 
@@ -223,11 +223,15 @@ impl<'r> Var<'r> {
         Ok(x)
     }
 
-    /// The shape with `axis` removed, which must have extent 1.
+    /// The shape with `axis` removed, which must have extent 1. A scalar stays `[1]`.
     #[track_caller]
     pub fn squeeze(self, axis: usize) -> Result<Var<'r>> {
         let mut dims = self.shape().dims().to_vec();
-        if axis < dims.len() && dims[axis] == 1 && dims.len() > 1 {
+        if dims.get(axis) != Some(&1) {
+            let wrong = Mismatch::new("axis", format!("an axis of extent 1 of {}", self.shape()), axis);
+            return Err(self.recorder().refusal("squeeze", wrong, &[self]));
+        }
+        if dims.len() > 1 {
             dims.remove(axis);
         }
         self.reshape(Shape::from(dims))

@@ -16,7 +16,7 @@ const SEPARABLE: [Shader; 2] = [
 ];
 
 /// The largest kernel, stride and result.
-const MAX_EXTENT: usize = super::MAX_IMAGE_EXTENT;
+const MAX_EXTENT: usize = super::extents::MAX_IMAGE_EXTENT;
 
 /// The most elements that all windows along one axis may have together: the lists are made on the host.
 const MAX_TAPS: usize = 1 << 22;

@@ -52,9 +52,6 @@ impl Rows {
     }
 }
 
-/// Rows and columns a matrix may have: an f32 holds every index below exactly.
-const MAX_EXTENT: usize = 1 << 24;
-
 impl SpmmMatrix {
     /// Takes a matrix, checking its parts: kernels trust them. Values must be finite.
     pub fn new(csr: Csr) -> Result<Arc<Self>> {
@@ -62,10 +59,6 @@ impl SpmmMatrix {
         if let Some(i) = val.iter().position(|v| !v.is_finite()) {
             let what = "sparse matrix".to_string();
             return Err(Error::NotFinite { what, detail: format!("entry {i} is {}", val[i]) });
-        }
-        if rows.max(cols) > MAX_EXTENT {
-            let got = format!("{rows} × {cols}");
-            return Err(Error::invalid("sparse matrix", format!("at most {MAX_EXTENT} rows and columns"), got));
         }
         let csr = Csr::new(rows, cols, row_ptr, col, val)
             .map_err(|wrong| Error::invalid("sparse matrix", "consistent compressed rows", wrong))?;
