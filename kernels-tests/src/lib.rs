@@ -11,6 +11,10 @@
 //! - run with the driver's bounds checks, and on a grid folded as for a much larger tensor: the same bits;
 //! - run with the kernels meant for the other class of adapter, within the same budget.
 //!
+//! Random shapes and random mistakes are tried in `tests/properties.rs`, shapes past every limit in `tests/limits.rs`. Every
+//! kernel in every form ([`variants`]) is translated for each API in `tests/backends.rs` and, where Chromium is installed,
+//! compiled by Tint in `tests/tint.rs`.
+//!
 //! `tests/planted.rs` shows that each of these rejects an operator with a mistake; `tests/device_free.rs` fails if a
 //! kernel is met by no case.
 

@@ -59,8 +59,10 @@ struct Large {
     dims: fn(usize) -> Vec<usize>,
     record: fn(Var<'_>) -> Result<Var<'_>>,
     /// The result at a place, from the operand's shape and elements.
-    expected: fn(&[usize], &dyn Fn(usize) -> f32, usize) -> f32,
+    expected: Expected,
 }
+
+type Expected = fn(&[usize], &dyn Fn(usize) -> f32, usize) -> f32;
 
 /// Whole numbers, so that sums are exact.
 fn element(i: usize) -> f32 {

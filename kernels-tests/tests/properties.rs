@@ -13,8 +13,8 @@ use std::thread;
 
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::reference::{Tensor, graph, layout, matmul, norm, pointwise, pool, reduce};
-use kernels_tests::{Case, Fill, Operand, cases, harness, reference};
-use knuckle::exec::{CompileOptions, Target, compile};
+use kernels_tests::{Case, Fill, Operand, cases, harness, reference, variants};
+use knuckle::exec::{CompileOptions, compile};
 use knuckle::ops::{Adam, Comparison, Conv2d, RmsProp, Sgd, SpmmMatrix, Unary};
 use knuckle::rng::Rng;
 use knuckle::sparse::Csr;
@@ -321,7 +321,10 @@ fn attempt(
     }
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
     let options = CompileOptions { effects: true, keep_values: false };
-    match r.with_graph(|graph| compile(graph, &outputs, &Target::webgpu_defaults(), options)) {
+    // The kinds of adapter in turn.
+    let turn = operands.iter().flatten().fold(0usize, |sum, &n| sum.wrapping_add(n));
+    let targets = variants::targets();
+    match r.with_graph(|graph| compile(graph, &outputs, &targets[turn % targets.len()], options)) {
         Ok(program) => {
             let _ = (program.dump(), program.cost());
             Ok(Outcome::Compiled)
@@ -439,7 +442,7 @@ fn calls_that_break_a_property_are_found_and_shrunk() {
     let found = try_calls("planted", &[2], untyped, 0).unwrap_err();
     assert!(found.contains("GPU: planted"), "{found}");
     // Another line than the caller's.
-    let hides: Call = |_, x, _| Some(x[0]).map(Var::relu).expect("some");
+    let hides: Call = |_, x, _| x.first().copied().map(Var::relu).expect("an operand");
     let found = try_calls("planted", &[2], hides, 0).unwrap_err();
     assert!(found.contains("without what is wrong and the caller's line"), "{found}");
 }
