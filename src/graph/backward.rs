@@ -59,7 +59,9 @@ impl<'r> Var<'r> {
                     Kind::State(s) => graph.states[s.index()].trainable,
                     _ => extra.iter().any(|v| v.id().index() == i),
                 };
-                wanted[i] = asked || node.inputs.iter().any(|id| wanted[id.index()]);
+                let reaches = |slot| node.operator().is_none_or(|op| op.differentiable_in(slot));
+                let mut inputs = node.inputs.iter().enumerate();
+                wanted[i] = asked || inputs.any(|(slot, id)| wanted[id.index()] && reaches(slot));
                 let through = node.operator().is_none_or(|op| op.differentiable());
                 wanted[i] &= through && node.ty.dtype == DType::F32 && !node.mutates();
             }
@@ -78,13 +80,13 @@ impl<'r> Var<'r> {
             let Some(op) = op else { continue };
             let call = VjpCall {
                 inputs: inputs.iter().map(|&i| recorder.var(i)).collect(),
-                wanted: inputs.iter().map(|i| wanted[i.index()]).collect(),
+                wanted: inputs.iter().enumerate().map(|(s, i)| wanted[i.index()] && op.differentiable_in(s)).collect(),
                 output: recorder.var(id),
                 cotangent,
             };
             let gradients = recorder.as_gradient_of(site, || op.vjp(&call))?;
             for (slot, (&input, gradient)) in inputs.iter().zip(gradients).enumerate() {
-                if !wanted[input.index()] {
+                if !call.wanted[slot] {
                     continue;
                 }
                 let Some(gradient) = gradient else {

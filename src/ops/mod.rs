@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;
 use crate::graph::Var;
-use crate::shape::TensorType;
+use crate::shape::{Shape, TensorType};
 
 mod assign;
 mod batch_norm;
@@ -15,12 +15,16 @@ mod binary;
 mod blocks;
 mod concat;
 mod conv2d;
+mod conv_grouped;
+mod conv_transpose2d;
+mod correlation;
 mod extreme;
 mod gather;
 mod heatmap;
 mod matmul;
 mod operand;
 mod optimizer;
+mod pad;
 mod pool;
 mod reduce;
 mod reshape;
@@ -34,8 +38,11 @@ mod upsample;
 
 pub use batch_norm::Normalized;
 pub use binary::{Binary, Comparison};
+pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
+pub use correlation::Correlation;
 pub use optimizer::{Adam, Optimizer, RmsProp, Sgd};
+pub use pad::{Pad2d, PadMode};
 pub use spmm::SpmmMatrix;
 pub use unary::Unary;
 
@@ -51,6 +58,11 @@ pub trait Operator: fmt::Debug + Send + Sync {
     /// Whether gradients flow through it at all. Operands of one that says no count as constant.
     fn differentiable(&self) -> bool {
         true
+    }
+
+    /// Whether gradients flow to operand `i`: one of which this says no counts as constant.
+    fn differentiable_in(&self, _i: usize) -> bool {
+        self.differentiable()
     }
 
     /// Records the gradient with respect to each input: `None` where it is not wanted or does not exist.
@@ -124,5 +136,14 @@ pub(crate) fn expect_f32(operand: &'static str, ty: &TensorType) -> Result<(), M
     match ty.dtype {
         crate::shape::DType::F32 => Ok(()),
         other => Err(Mismatch::new(operand, "f32", other)),
+    }
+}
+
+/// The f32 type of a result, unless its bytes are beyond counting.
+pub(crate) fn countable(shape: impl Into<Shape>) -> Result<TensorType, Mismatch> {
+    let shape = shape.into();
+    match shape.dims().iter().try_fold(4usize, |bytes, &n| bytes.checked_mul(n)) {
+        Some(_) => Ok(TensorType::f32(shape)),
+        None => Err(Mismatch::new("result", "a size that can be counted", shape)),
     }
 }

@@ -1,6 +1,6 @@
 //! Functions of one variable, applied element by element.
 
-use super::{Operator, VjpCall, expect_f32, operands};
+use super::{Comparison, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -111,6 +111,62 @@ impl Unary {
     }
 }
 
+impl Unary {
+    /// Whether it is made of straight pieces: its second derivative is 0.
+    fn is_straight(self) -> bool {
+        match self {
+            Unary::Affine { .. } | Unary::Relu | Unary::LeakyRelu { .. } | Unary::Abs | Unary::Clamp { .. } => true,
+            Unary::Sigmoid
+            | Unary::Tanh
+            | Unary::Exp
+            | Unary::Log
+            | Unary::Sqrt
+            | Unary::Square
+            | Unary::SmoothL1 { .. }
+            | Unary::Huber { .. }
+            | Unary::Elu { .. }
+            | Unary::Softplus
+            | Unary::Gelu
+            | Unary::HardSwish
+            | Unary::Power { .. }
+            | Unary::Reciprocal
+            | Unary::Sin
+            | Unary::Cos => false,
+        }
+    }
+
+    /// The second derivative at x, where the function gave y.
+    fn second_derivative<'r>(self, x: Var<'r>, y: Var<'r>) -> Result<Var<'r>> {
+        let below = |bound: f32| x.abs()?.compare(Comparison::Less, x.recorder().scalar(bound));
+        let logistic = |s: Var<'r>| s.sub(s.mul(s)?);
+        match self {
+            Unary::Affine { .. } | Unary::Relu | Unary::LeakyRelu { .. } | Unary::Abs | Unary::Clamp { .. } => {
+                x.scale(0.0)
+            }
+            Unary::Sigmoid => logistic(y)?.mul(y.scale(-2.0)?.offset(1.0)?),
+            Unary::Tanh => y.mul(y.mul(y)?.offset(-1.0)?)?.scale(2.0),
+            Unary::Exp => Ok(y),
+            Unary::Log => x.mul(x)?.reciprocal()?.scale(-1.0),
+            Unary::Sqrt => x.mul(y)?.reciprocal()?.scale(-0.25),
+            Unary::Square => Ok(x.recorder().scalar(2.0)),
+            Unary::SmoothL1 { beta } => below(beta)?.scale(1.0 / beta),
+            Unary::Huber { delta } => below(delta),
+            Unary::Elu { alpha } => y.offset(alpha)?.mul(x.compare(Comparison::Less, x.recorder().scalar(0.0))?),
+            Unary::Softplus => logistic(x.sigmoid()?),
+            // φ(x)·(2 − x²), φ the density of the standard normal.
+            Unary::Gelu => {
+                let square = x.mul(x)?;
+                let density = square.scale(-0.5)?.exp()?.scale((0.5 * std::f32::consts::FRAC_1_PI).sqrt())?;
+                density.mul(square.scale(-1.0)?.offset(2.0)?)
+            }
+            Unary::HardSwish => below(3.0)?.scale(1.0 / 3.0),
+            Unary::Power { exponent: p } => x.power(p - 2.0)?.scale(p * (p - 1.0)),
+            Unary::Reciprocal => y.mul(y)?.mul(y)?.scale(2.0),
+            Unary::Sin | Unary::Cos => y.scale(-1.0),
+        }
+    }
+}
+
 impl Operator for Unary {
     fn name(&self) -> &'static str {
         self.code().0
@@ -164,8 +220,15 @@ impl Operator for UnaryGrad {
         Ok(x.clone())
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None, None])
+    /// y counts as constant: it is a function of x, and what depends on either is told of x.
+    fn differentiable_in(&self, i: usize) -> bool {
+        i == 2 || i == 0 && !self.0.is_straight()
+    }
+
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        let (x, y, gy, c) = (call.inputs[0], call.inputs[1], call.inputs[2], call.cotangent);
+        let gx = call.grad(0, || c.mul(gy)?.mul(self.0.second_derivative(x, y)?))?;
+        Ok(vec![gx, None, call.grad(2, || x.recorder().apply(*self, &[x, y, c]))?])
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {

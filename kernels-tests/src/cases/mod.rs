@@ -12,6 +12,7 @@ pub mod norm;
 pub mod pointwise;
 pub mod pool;
 pub mod reduce;
+pub mod second;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
@@ -25,6 +26,7 @@ pub fn all() -> Vec<Case> {
         pool::cases,
         graph::cases,
         nn::cases,
+        second::cases,
     ];
     families.into_iter().flat_map(|family| family()).collect()
 }
