@@ -227,8 +227,26 @@ impl Operator for Factor {
         infer_broadcast(inputs)
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None])
+    /// Where the derivative is 0 but at a jump, the operand counts as constant.
+    fn differentiable_in(&self, i: usize) -> bool {
+        match self {
+            Factor::Share => false,
+            Factor::Slope => i == 1,
+            Factor::Ratio => true,
+        }
+    }
+
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        let (a, b, gy) = (call.inputs[0], call.inputs[1], call.cotangent);
+        let ga = call.grad(0, || gy.ratio(b)?.sum_to(a.shape()))?;
+        let gb = call.grad(1, || {
+            match self {
+                Factor::Ratio => gy.mul(call.output)?.ratio(b)?.scale(-1.0),
+                _ => gy.mul(a.compare(Comparison::LessEqual, a.recorder().scalar(0.0))?),
+            }?
+            .sum_to(b.shape())
+        })?;
+        Ok(vec![ga, gb])
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
@@ -429,7 +447,7 @@ impl<'r> Var<'r> {
         self.recorder().apply(Binary::Prelu, &[self, slope])
     }
 
-    /// `a / b`, 0 where b is 0, broadcasting; a factor of gradients, without one itself.
+    /// `a / b`, 0 where b is 0, broadcasting; a factor of gradients.
     #[track_caller]
     pub(super) fn ratio(self, other: Var<'r>) -> Result<Var<'r>> {
         self.recorder().apply(Factor::Ratio, &[self, other])

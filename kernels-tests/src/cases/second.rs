@@ -14,7 +14,8 @@ pub fn cases() -> Vec<Case> {
     cases.extend(transposed());
     cases.extend(products());
     cases.extend(others());
-    cases.extend(pointwise());
+    cases.extend(pairs());
+    cases.extend(singles());
     cases.push(gradient_penalty(3, [6, 5], 2));
     cases.push(gradient_penalty(1, [4, 4], 1));
     cases
@@ -248,8 +249,47 @@ fn others() -> Vec<Case> {
     cases
 }
 
+/// Functions of two variables, and norms.
+fn pairs() -> Vec<Case> {
+    let (dims, fill) = (vec![2, 3, 5], Fill::NonZero);
+    let two = || vec![Operand::filled(dims.clone(), fill), Operand::filled(dims.clone(), fill)];
+    let zip = |f: fn(f64, f64) -> f64| move |x: &[Tensor]| pointwise::binary(&x[0], &x[1], f);
+    // The gradients of Σ y² by both operands, from y doubled.
+    let each = |f: fn(f64, f64) -> f64, g: fn(f64, f64) -> f64| {
+        move |gy: &Tensor, x: &[Tensor]| {
+            let times = |f| pointwise::binary(gy, &pointwise::binary(&x[0], &x[1], f), |a, b| a * b);
+            vec![times(f), times(g)]
+        }
+    };
+    let larger: fn(f64, f64) -> f64 = |a, b| if a > b { 1.0 } else { 0.0 };
+    let smaller: fn(f64, f64) -> f64 = |a, b| if a > b { 0.0 } else { 1.0 };
+    let positive: fn(f64, f64) -> f64 = |a, b| if a > 0.0 { 1.0 } else { b };
+    let op = "pointwise_gradient";
+    let mut cases = of_squares(op, "max".into(), two(), |x| x[0].max(x[1]), zip(f64::max), each(larger, smaller));
+    let min = of_squares(op, "min".into(), two(), |x| x[0].min(x[1]), zip(f64::min), each(smaller, larger));
+    let prelu = of_squares(
+        op,
+        "prelu".into(),
+        two(),
+        |x| x[0].prelu(x[1]),
+        zip(|a, b| if a > 0.0 { a } else { b * a }),
+        each(positive, |a, _| a.min(0.0)),
+    );
+    let norm = of_squares(
+        op,
+        "norm".into(),
+        vec![Operand::filled(dims.clone(), fill)],
+        |x| x[0].norm(&[1, 2]),
+        |x| reduce::norm(&x[0], &[1, 2]),
+        // Of a sum of squares again.
+        |_, x| vec![x[0].map(|v| 2.0 * v)],
+    );
+    cases.extend([min, prelu, norm].into_iter().flatten());
+    cases
+}
+
 /// Functions of one variable: the gradient of Σ f² + f is (2·f + 1)·f′.
-fn pointwise() -> Vec<Case> {
+fn singles() -> Vec<Case> {
     type Row = (Unary, Fill, fn(f64) -> [f64; 2]);
     fn logistic(x: f64) -> f64 {
         1.0 / (1.0 + (-x).exp())
