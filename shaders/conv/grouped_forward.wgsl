@@ -1,10 +1,19 @@
 // y = relu(conv2d(x, weight) + bias + addend), in groups. A lane owns one block of channels of P neighbouring pixels of a
-// row. From the prelude: WG, P, and which parts of the epilogue there are: BIAS, ADDEND, RELU.
+// row; if SHARED, it reads a row's columns once for all taps. Also from the prelude which parts of the epilogue there are:
+// BIAS, ADDEND, RELU.
+const SPAN: u32 = select(P, (P - 1u) * S + (KW - 1u) * D + 1u, SHARED);
+
 @group(0) @binding(1) var<storage, read> x: array<Channels>;
 @group(0) @binding(2) var<storage, read> weight: array<Channels>;
 @group(0) @binding(3) var<storage, read> bias: array<Channels>;
 @group(0) @binding(4) var<storage, read> addend: array<Channels>;
 @group(0) @binding(5) var<storage, read_write> y: array<Channels>;
+
+// One block of the pixel at `column` of the row that begins at pixel `base`; zero outside.
+fn pixel_block(base: u32, column: u32, block: u32) -> Channels {
+    let ok = column < params.w;
+    return select(Channels(), x[select(0u, (base + column) * params.ci + block, ok)], ok);
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -18,32 +27,38 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let row = strip / strips;
     let ox = strip % strips * P;
     let image = row / params.oh;
-    let top = row % params.oh * params.stride;
-    // The group's first block of x.
+    // Negative coordinates wrap to numbers beyond any extent.
+    let top = row % params.oh * S - params.padding;
+    let left = ox * S - params.padding;
+    // The group's first block of x, and how many it has.
     let first = c / params.go * params.gi;
+    let count = select(1u, params.gi, MANY);
 
     var acc: array<Channels, P>;
+    var xs: array<Channels, SPAN>;
     for (var ky = 0u; ky < params.kh; ky++) {
-        // Negative coordinates wrap to numbers beyond any extent.
-        let iy = top + ky * params.dilation - params.padding;
+        let iy = top + ky * D;
         if iy >= params.h {
             continue;
         }
         let base = (image * params.h + iy) * params.w;
-        for (var kx = 0u; kx < params.kw; kx++) {
-            let ix = ox * params.stride + kx * params.dilation - params.padding;
-            for (var k = 0u; k < params.gi; k++) {
-                var rows: array<Channels, ROWS>;
-                let e = ((ky * params.kw + kx) * params.gi + k) * ROWS * params.co + c;
-                for (var r = 0u; r < ROWS; r++) {
-                    rows[r] = weight[e + r * params.co];
+        for (var k = 0u; k < count; k++) {
+            if (SHARED) {
+                for (var j = 0u; j < SPAN; j++) {
+                    xs[j] = pixel_block(base, left + j, first + k);
                 }
-                for (var p = 0u; p < P; p++) {
-                    let column = ix + p * params.stride;
-                    let ok = column < params.w;
-                    let v = select(Channels(), x[select(0u, (base + column) * params.ci + first + k, ok)], ok);
-                    for (var r = 0u; r < ROWS; r++) {
-                        acc[p] += row_factor(v, r) * rows[r];
+            }
+            for (var kx = 0u; kx < KW; kx++) {
+                if (!SHARED) {
+                    for (var p = 0u; p < P; p++) {
+                        xs[p] = pixel_block(base, left + p * S + kx * D, first + k);
+                    }
+                }
+                let e = ((ky * KW + kx) * count + k) * ROWS * params.co + c;
+                for (var r = 0u; r < ROWS; r++) {
+                    let row_weights = weight[e + r * params.co];
+                    for (var p = 0u; p < P; p++) {
+                        acc[p] += row_factor(xs[select(p, p * S + kx * D, SHARED)], r) * row_weights;
                     }
                 }
             }

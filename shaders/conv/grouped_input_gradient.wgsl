@@ -1,11 +1,19 @@
 // gx = relu(input gradient of conv2d + bias + addend), in groups: of a transposed convolution the result. A lane owns one
-// block of channels of P pixels of a row, S apart so that they meet the same taps.
-// From the prelude: WG, P, S the stride, and which parts of the epilogue there are: BIAS, ADDEND, RELU.
+// block of channels of P pixels of a row, S apart so that they meet the same taps; if SHARED, which needs a stride of 1, it
+// reads a row's columns once for all of them. Also from the prelude which parts of the epilogue there are: BIAS, ADDEND, RELU.
+const SPAN: u32 = select(P, P + (KW - 1u) * D, SHARED);
+
 @group(0) @binding(1) var<storage, read> gy: array<Channels>;
 @group(0) @binding(2) var<storage, read> weight: array<Channels>;
 @group(0) @binding(3) var<storage, read> bias: array<Channels>;
 @group(0) @binding(4) var<storage, read> addend: array<Channels>;
 @group(0) @binding(5) var<storage, read_write> gx: array<Channels>;
+
+// One block of the pixel at `column` of the row that begins at pixel `base`; zero outside.
+fn pixel_block(base: u32, column: u32, block: u32) -> Channels {
+    let ok = column < params.ow;
+    return select(Channels(), gy[select(0u, (base + column) * params.co + block, ok)], ok);
+}
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -22,37 +30,48 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let image = row / params.h;
     let y_position = i32(row % params.h + params.padding);
     let x_position = i32(ix + params.padding);
-    // The group's first block of y, and the block's place in its group.
+    // The group's first block of y and how many it has, and the block's place in its group.
     let first = c / params.gi * params.go;
-    let inner = c % params.gi;
+    let count = select(1u, params.go, MANY);
+    let rows_of_tap = params.gi * ROWS;
+    let inner = c % params.gi * ROWS;
 
     var acc: array<Channels, P>;
+    var gs: array<Channels, SPAN>;
     for (var ky = 0u; ky < params.kh; ky++) {
-        let down = y_position - i32(ky * params.dilation);
+        let down = y_position - i32(ky * D);
         let oy = down / i32(S);
         if down < 0 || down % i32(S) != 0 || oy >= i32(params.oh) {
             continue;
         }
         let base = (image * params.oh + u32(oy)) * params.ow;
-        for (var kx = 0u; kx < params.kw; kx++) {
-            // The first pixels of a strip may lie before every output that this tap reaches, later ones not.
-            let along = x_position - i32(kx * params.dilation);
-            if along % i32(S) != 0 {
-                continue;
+        for (var k = 0u; k < count; k++) {
+            if (SHARED) {
+                // Negative columns wrap to numbers beyond any extent.
+                let ox = u32(x_position - i32((KW - 1u) * D));
+                for (var j = 0u; j < SPAN; j++) {
+                    gs[j] = pixel_block(base, ox + j, first + k);
+                }
             }
-            let ox = along / i32(S);
-            for (var k = 0u; k < params.go; k++) {
+            for (var kx = 0u; kx < KW; kx++) {
+                if (!SHARED) {
+                    // The first pixels of a strip may lie before every output that this tap reaches, later ones not.
+                    let along = x_position - i32(kx * D);
+                    if along % i32(S) != 0 {
+                        continue;
+                    }
+                    let ox = u32(along / i32(S));
+                    for (var p = 0u; p < P; p++) {
+                        gs[p] = pixel_block(base, ox + p, first + k);
+                    }
+                }
                 var rows: array<Channels, ROWS>;
-                let e = ((ky * params.kw + kx) * params.gi + inner) * ROWS * params.co + first + k;
+                let e = ((ky * KW + kx) * rows_of_tap + inner) * params.co + first + k;
                 for (var r = 0u; r < ROWS; r++) {
                     rows[r] = weight[e + r * params.co];
                 }
                 for (var p = 0u; p < P; p++) {
-                    // Negative columns wrap to numbers beyond any extent.
-                    let column = u32(ox + i32(p));
-                    let ok = column < params.ow;
-                    let g = select(Channels(), gy[select(0u, (base + column) * params.co + first + k, ok)], ok);
-                    acc[p] += against(g, rows);
+                    acc[p] += against(gs[select(p, p + (KW - 1u - kx) * D, SHARED)], rows);
                 }
             }
         }

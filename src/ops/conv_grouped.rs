@@ -10,10 +10,14 @@ use crate::shader;
 const FORWARD: Shader = shader!("conv/grouped_forward.wgsl", with "common/index.wgsl", with "conv/grouped_shape.wgsl");
 const INPUT_GRADIENT: Shader =
     shader!("conv/grouped_input_gradient.wgsl", with "common/index.wgsl", with "conv/grouped_shape.wgsl");
-const WEIGHT_GRADIENT: Shader = shader!("conv/grouped_weight_gradient.wgsl", with "common/index.wgsl");
+const WEIGHT_GRADIENT: Shader =
+    shader!("conv/grouped_weight_gradient.wgsl", with "common/index.wgsl", with "conv/grouped_shape.wgsl");
 
 /// Neighbouring pixels a lane takes where there are as many.
 const PIXELS: usize = 4;
+
+/// The most columns of a row that a lane holds at once, so that they stay in registers.
+const MAX_SPAN: usize = 16;
 
 /// How channels are taken together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,21 +79,37 @@ impl<'a> Shape<'a> {
         Shape { conv, e, block, ci, co, gi, go }
     }
 
-    /// Starts a dispatch over `total` lanes.
-    fn dispatch<'s>(&self, lowering: &'s mut Lowering<'_>, shader: &'s Shader, total: usize) -> Dispatch<'s> {
+    /// Whether a lane with `p` pixels holds the columns of all taps at once: if they are few, and fewer than if each tap
+    /// read its own. With a stride those of the input gradient are not neighbours.
+    fn shares(&self, p: usize) -> bool {
+        let span = (p - 1) * self.conv.stride + (self.e.kw - 1) * self.conv.dilation + 1;
+        span <= MAX_SPAN && span <= p * self.e.kw
+    }
+
+    /// Starts a dispatch over `total` lanes with `p` pixels each; `many` if a lane walks through the blocks of its group.
+    fn dispatch<'s>(
+        &self,
+        lowering: &'s mut Lowering<'_>,
+        shader: &'s Shader,
+        [total, p]: [usize; 2],
+        shared: bool,
+        many: bool,
+    ) -> Dispatch<'s> {
         let (e, lanes) = (self.e, lowering.target().lanes());
-        let dispatch = lowering.dispatch(shader).define("WG", lanes).include(self.block.file());
-        let dispatch = dispatch.param("total", total).param("h", e.h).param("w", e.w).param("ci", self.ci);
+        let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).include(self.block.file());
+        let dispatch = dispatch.define("KW", e.kw).define("S", self.conv.stride).define("D", self.conv.dilation);
+        let dispatch = dispatch.define("SHARED", shared).define("MANY", many).param("total", total);
+        let dispatch = dispatch.param("h", e.h).param("w", e.w).param("ci", self.ci);
         let dispatch = dispatch.param("oh", e.oh).param("ow", e.ow).param("co", self.co);
-        let dispatch = dispatch.param("gi", self.gi).param("go", self.go).param("kh", e.kh).param("kw", e.kw);
-        let dispatch = dispatch.param("stride", self.conv.stride).param("dilation", self.conv.dilation);
-        dispatch.param("padding", self.conv.padding)
+        let dispatch = dispatch.param("gi", self.gi).param("go", self.go).param("kh", e.kh);
+        dispatch.param("padding", self.conv.padding).param("rows", e.n * e.oh)
     }
 }
 
 /// Binds what an epilogue adds.
 fn finish<'s>(dispatch: Dispatch<'s>, epilogue: Epilogue) -> Dispatch<'s> {
     let Epilogue { bias, addend, relu } = epilogue;
+    let dispatch = dispatch.param("rows_per_split", 0u32);
     let dispatch = dispatch.define("BIAS", bias.is_some()).define("ADDEND", addend.is_some()).define("RELU", relu);
     let dispatch = dispatch.bind("bias", bias.unwrap_or(BufferRef::Unused));
     dispatch.bind("addend", addend.unwrap_or(BufferRef::Unused))
@@ -111,7 +131,7 @@ pub(super) fn forward(
 ) -> Result<()> {
     let (shape, out, p) = (Shape::new(conv, e), lowering.output(), pixels(e.ow));
     let total = shape.co * e.ow.div_ceil(p) * e.oh * e.n;
-    let dispatch = shape.dispatch(lowering, &FORWARD, total).define("P", p);
+    let dispatch = shape.dispatch(lowering, &FORWARD, [total, p], shape.shares(p), shape.gi > 1);
     finish(dispatch, epilogue).bind("x", x).bind("weight", weight).bind("y", out).threads(total)
 }
 
@@ -127,7 +147,8 @@ pub(super) fn input_gradient(
     let (shape, out, columns) = (Shape::new(conv, e), lowering.output(), e.w.div_ceil(conv.stride));
     let p = pixels(columns);
     let total = shape.ci * columns.div_ceil(p) * conv.stride * e.h * e.n;
-    let dispatch = shape.dispatch(lowering, &INPUT_GRADIENT, total).define("P", p).define("S", conv.stride);
+    let shared = conv.stride == 1 && shape.shares(p);
+    let dispatch = shape.dispatch(lowering, &INPUT_GRADIENT, [total, p], shared, shape.go > 1);
     finish(dispatch, epilogue).bind("gy", gy).bind("weight", weight).bind("gx", out).threads(total)
 }
 
@@ -139,15 +160,21 @@ pub(super) fn weight_gradient(
     x: BufferRef,
     gy: BufferRef,
 ) -> Result<()> {
-    let shape = Shape::new(conv, e);
-    let (tiles, rows) = (e.kh * e.kw * shape.gi * shape.co, e.n * e.oh);
+    let (shape, p) = (Shape::new(conv, e), pixels(e.ow));
+    let shared = shape.shares(p);
+    let columns = if shared { 1 } else { e.kw };
+    let (tiles, rows) = (e.kh * columns * shape.gi * shape.co, e.n * e.oh);
     let rows_per_split = rows.div_ceil(splits(lowering.target().class, tiles, rows));
     let splits = rows.div_ceil(rows_per_split);
     let numel = lowering.output_ty().shape.numel();
     let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };
-    let dispatch = shape.dispatch(lowering, &WEIGHT_GRADIENT, tiles * splits);
-    let dispatch = dispatch.param("rows", rows).param("rows_per_split", rows_per_split);
-    dispatch.bind("x", x).bind("gy", gy).bind("gw", to).threads(tiles * splits)?;
+    let dispatch = shape.dispatch(lowering, &WEIGHT_GRADIENT, [tiles * splits, p], shared, false);
+    dispatch
+        .param("rows_per_split", rows_per_split)
+        .bind("x", x)
+        .bind("gy", gy)
+        .bind("gw", to)
+        .threads(tiles * splits)?;
     if splits > 1 {
         let out = lowering.output();
         column_sum(lowering, to, out, splits, numel)?;
