@@ -82,7 +82,7 @@ impl Conv2d {
         {
             return Err(Mismatch::new(name, format!("{least} to {MAX_ATTRIBUTE}"), got));
         }
-        if self.groups == 0 || ci % self.groups != 0 || co % self.groups != 0 {
+        if [ci, co].iter().any(|channels| !channels.is_multiple_of(self.groups)) {
             let expected = format!("a divisor of {ci} input and {co} output channels");
             return Err(Mismatch::new("groups", expected, self.groups));
         }

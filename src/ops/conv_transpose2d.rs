@@ -51,7 +51,7 @@ impl ConvTranspose2d {
                 return Err(Mismatch::new(operand, "no axis of extent 0", shape));
             }
         }
-        let co = wo.checked_mul(self.groups).unwrap_or(usize::MAX);
+        let co = wo.saturating_mul(self.groups);
         self.adjoint().check(co, ci)?;
         if wi != ci {
             return Err(Mismatch::new("weight", format!("{ci} input channels"), format!("{wi} in {w}")));

@@ -65,8 +65,8 @@ impl Pad2d {
                 return Err(Mismatch::new(name, format!("at most {most}"), amount));
             }
         }
-        let padded = |extent: usize, amount: usize| extent.checked_add(amount).unwrap_or(usize::MAX);
-        countable([n, padded(h, self.top + self.bottom), padded(w, self.left + self.right), c])
+        let (rows, columns) = (self.top + self.bottom, self.left + self.right);
+        countable([n, h.saturating_add(rows), w.saturating_add(columns), c])
     }
 
     /// Emits `shaders`, one thread for every element or four of the result; `image` is the image without padding.

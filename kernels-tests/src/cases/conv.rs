@@ -23,7 +23,7 @@ fn conv2d(row: usize, image: [usize; 4], [kh, kw]: [usize; 2], co: usize, attrib
     }
     let attributes = [stride, padding, dilation];
     let mut operands = vec![Operand::normal(image), Operand::normal([kh, kw, image[3] / groups, co])];
-    if row % 3 == 0 {
+    if row.is_multiple_of(3) {
         return Case::new(
             "conv2d",
             text,
@@ -166,7 +166,7 @@ fn conv_transpose2d(row: usize, image: [usize; 4], [kh, kw]: [usize; 2], co: usi
     let conv = ConvTranspose2d { stride, padding, output_padding, dilation, groups };
     let text = format!("stride {stride}, padding {padding} and {output_padding}, dilation {dilation}, groups {groups}");
     let mut operands = vec![Operand::normal(image), Operand::normal([kh, kw, co / groups, image[3]])];
-    if row % 3 == 0 {
+    if row.is_multiple_of(3) {
         return Case::new(
             "conv_transpose2d",
             text,
