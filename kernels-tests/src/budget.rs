@@ -94,6 +94,7 @@ pub const BUDGETS: &[Budget] = &[
     row("sort", 0.0, 0.0, 1.0, "copies"),
     row("sort_by_key", 0.0, 0.0, 1.0, "copies"),
     row("top_k", 0.0, 0.0, 1.0, "copies"),
+    row("pad2d", 0.0, 0.0, 4.0, "copies; the gradient adds all copies of a pixel"),
     row("max_pool2d", 0.0, 0.0, 8.0, "a choice is exact; the gradient adds up to k² windows"),
     row(
         "avg_pool2d",
@@ -172,8 +173,11 @@ pub const BUDGETS: &[Budget] = &[
         64.0,
         "sums over window and channels, which cancel; the weight's gradient sums over pixels",
     ),
+    row("conv_transpose2d", 4.0, 16.0, 16.0, "sums over taps and channels, which cancel"),
+    row("correlation", 4.0, 8.0, 8.0, "sums over channels, which cancel; the gradient sums over displacements"),
     row("matmul", 4.0, 64.0, 64.0, "sums over the inner extent, which cancel"),
     row("linear", 4.0, 64.0, 64.0, "sums over the inner extent, which cancel"),
+    row("batch_matmul", 4.0, 16.0, 16.0, "sums over the inner extent, which cancel"),
     row("batch_norm_train", 16.0, 32.0, 512.0, "two means, a root, a division; the gradient subtracts its own means"),
     row("batch_norm_infer", 8.0, 16.0, 64.0, "a difference, a root, a division"),
     row(

@@ -7,8 +7,9 @@ use knuckle::nn::losses::{self, Reduction, histogram_divergence};
 use knuckle::nn::mesh_losses::normal_consistency;
 use knuckle::nn::skinning::{SkinnedModel, blend_shapes, rigid_transforms, translations};
 use knuckle::ops::{
-    Adam, AdamW, AvgPool2d, Comparison, Conv2d, CumulativeSum, GridSample, HistogramKernel, PeakRefinement, Resize,
-    RmsProp, Sgd, Skeleton, SkinWeights, SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
+    Adam, AdamW, AvgPool2d, Comparison, Conv2d, ConvTranspose2d, Correlation, CumulativeSum, GridSample,
+    HistogramKernel, Pad2d, PadMode, PeakRefinement, Resize, RmsProp, Sgd, Skeleton, SkinWeights, SoftHistogram,
+    SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
 };
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var, nn};
@@ -253,8 +254,20 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("dropout", "probability", |r| r.input("a", [4]).dropout(f32::NAN, 0, r.scalar(0.0))),
     ("conv2d", "weight", |r| r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [3, 3, 4, 8]), Conv2d::default())),
     ("conv2d", "weight", |r| r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [5, 5, 3, 8]), Conv2d::default())),
-    ("conv2d", "attributes", |r| {
-        r.input("a", [1, 4, 4, 3]).conv2d(r.input("w", [3, 3, 3, 8]), Conv2d { stride: 0, ..Conv2d::default() })
+    ("conv2d", "input", |r| conv(r, &[4, 4, 3], &[3, 3, 3, 8], Conv2d::default())),
+    ("conv2d", "input", |r| conv(r, &[0, 4, 4, 3], &[3, 3, 3, 8], Conv2d::default())),
+    ("conv2d", "weight", |r| conv(r, &[1, 4, 4, 3], &[3, 3, 3], Conv2d::default())),
+    ("conv2d", "weight", |r| conv(r, &[1, 4, 4, 3], &[3, 3, 3, 0], Conv2d::default())),
+    ("conv2d", "weight", |r| conv(r, &[1, 4, 4, 3], &[0, 3, 3, 8], Conv2d::default())),
+    ("conv2d", "weight", |r| conv(r, &[1, 4, 4, 3], &[usize::MAX, 1, 3, 8], Conv2d::default())),
+    ("conv2d", "weight", |r| conv(r, &[1, 4, 4, 3], &[5, 1, 3, 8], Conv2d::default())),
+    ("conv2d", "weight", |r| conv(r, &[1, 4, 4, 3], &[3, 3, 3, 8], Conv2d { dilation: 2, ..Conv2d::default() })),
+    ("conv2d", "weight", |r| conv(r, &[1, 4, 4, 6], &[3, 3, 6, 8], Conv2d { groups: 2, ..Conv2d::default() })),
+    ("conv2d", "stride", |r| conv(r, &[1, 4, 4, 3], &[3, 3, 3, 8], Conv2d { stride: 0, ..Conv2d::default() })),
+    ("conv2d", "stride", |r| conv(r, &[1, 4, 4, 3], &[3, 3, 3, 8], Conv2d { stride: usize::MAX, ..Conv2d::default() })),
+    ("conv2d", "dilation", |r| conv(r, &[1, 4, 4, 3], &[3, 3, 3, 8], Conv2d { dilation: 0, ..Conv2d::default() })),
+    ("conv2d", "dilation", |r| {
+        conv(r, &[1, 4, 4, 3], &[3, 3, 3, 8], Conv2d { dilation: usize::MAX, ..Conv2d::default() })
     }),
     ("conv2d", "attributes", |r| {
         let conv = Conv2d { padding: usize::MAX, ..Conv2d::default() };
@@ -263,8 +276,112 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("relu", "operand", |r| r.input("a", [usize::MAX, 2]).relu()),
     ("relu", "operand", |r| r.input("a", [usize::MAX, 0]).relu()),
     ("upsample_nearest", "result", |r| r.input("a", [1, 1 << 10, 1 << 10, 1 << 10]).upsample_nearest(2)),
+    ("conv2d", "padding", |r| {
+        conv(r, &[1, 4, 4, 3], &[3, 3, 3, 8], Conv2d { padding: usize::MAX, ..Conv2d::default() })
+    }),
+    ("conv2d", "groups", |r| conv(r, &[1, 4, 4, 4], &[3, 3, 4, 8], Conv2d { groups: 0, ..Conv2d::default() })),
+    ("conv2d", "groups", |r| conv(r, &[1, 4, 4, 4], &[3, 3, 1, 8], Conv2d { groups: 8, ..Conv2d::default() })),
+    ("conv2d", "groups", |r| conv(r, &[1, 4, 4, 4], &[3, 3, 2, 7], Conv2d { groups: 2, ..Conv2d::default() })),
+    ("conv2d", "groups", |r| conv(r, &[1, 4, 4, 4], &[3, 3, 1, 8], Conv2d { groups: usize::MAX, ..Conv2d::default() })),
+    ("conv2d", "result", |r| {
+        let wide = [1 << 40, 1, 1, 1];
+        conv(r, &wide, &[1, 1, 1, 1 << 20], Conv2d { padding: 65_535, ..Conv2d::default() })
+    }),
+    ("conv2d", "bias", |r| {
+        let (x, w) = (r.input("a", [1, 4, 4, 3]), r.input("w", [3, 3, 3, 8]));
+        x.conv2d_bias(w, r.input("b", [4]), Conv2d::default(), true)
+    }),
+    ("conv2d", "bias", |r| {
+        let (x, w) = (r.input("a", [1, 4, 4, 3]), r.input("w", [3, 3, 3, 8]));
+        x.conv2d_bias(w, r.input_u32("b", [8]), Conv2d::default(), true)
+    }),
+    ("conv2d", "weight", |r| r.input("a", [1, 4, 4, 3]).conv2d(r.input_u32("w", [3, 3, 3, 8]), Conv2d::default())),
+    ("conv_transpose2d", "input", |r| transpose(r, &[4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d::default())),
+    ("conv_transpose2d", "input", |r| transpose(r, &[1, 0, 4, 3], &[3, 3, 8, 3], ConvTranspose2d::default())),
+    ("conv_transpose2d", "weight", |r| transpose(r, &[1, 4, 4, 3], &[3, 8, 3], ConvTranspose2d::default())),
+    ("conv_transpose2d", "weight", |r| transpose(r, &[1, 4, 4, 3], &[3, 3, 3, 8], ConvTranspose2d::default())),
+    ("conv_transpose2d", "weight", |r| transpose(r, &[1, 4, 4, 3], &[3, 0, 8, 3], ConvTranspose2d::default())),
+    ("conv_transpose2d", "weight", |r| {
+        transpose(r, &[1, 4, 4, 3], &[usize::MAX, 1, 8, 3], ConvTranspose2d { dilation: 2, ..Default::default() })
+    }),
+    ("conv_transpose2d", "groups", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { groups: 2, ..Default::default() })
+    }),
+    ("conv_transpose2d", "groups", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { groups: 0, ..Default::default() })
+    }),
+    ("conv_transpose2d", "groups", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { groups: usize::MAX, ..Default::default() })
+    }),
+    ("conv_transpose2d", "stride", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { stride: 0, ..Default::default() })
+    }),
+    ("conv_transpose2d", "dilation", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { dilation: 0, ..Default::default() })
+    }),
+    ("conv_transpose2d", "output_padding", |r| {
+        transpose(
+            r,
+            &[1, 4, 4, 3],
+            &[3, 3, 8, 3],
+            ConvTranspose2d { stride: 2, output_padding: 2, ..Default::default() },
+        )
+    }),
+    ("conv_transpose2d", "output_padding", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { output_padding: usize::MAX, ..Default::default() })
+    }),
+    ("conv_transpose2d", "padding", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { padding: 3, ..Default::default() })
+    }),
+    ("conv_transpose2d", "padding", |r| {
+        transpose(r, &[1, 4, 4, 3], &[3, 3, 8, 3], ConvTranspose2d { padding: usize::MAX, ..Default::default() })
+    }),
+    ("conv_transpose2d", "result", |r| {
+        transpose(r, &[1 << 40, 1, 1, 1], &[1 << 20, 1 << 20, 1, 1], ConvTranspose2d::default())
+    }),
+    ("conv_transpose2d", "bias", |r| {
+        let (x, w) = (r.input("a", [1, 4, 4, 3]), r.input("w", [3, 3, 8, 3]));
+        x.conv_transpose2d_bias(w, r.input("b", [3]), ConvTranspose2d::default(), false)
+    }),
+    ("correlation", "a", |r| correlation(r, &[4, 4, 3], &[4, 4, 3], 2, 1)),
+    ("correlation", "a", |r| correlation(r, &[1, 4, 0, 3], &[1, 4, 0, 3], 2, 1)),
+    ("correlation", "b", |r| correlation(r, &[1, 4, 4, 3], &[1, 4, 4, 4], 2, 1)),
+    ("correlation", "b", |r| correlation(r, &[1, 4, 4, 3], &[1, 4, 4], 2, 1)),
+    ("correlation", "stride", |r| correlation(r, &[1, 4, 4, 3], &[1, 4, 4, 3], 2, 0)),
+    ("correlation", "stride", |r| correlation(r, &[1, 4, 4, 3], &[1, 4, 4, 3], 2, usize::MAX)),
+    ("correlation", "max_displacement", |r| correlation(r, &[1, 4, 4, 3], &[1, 4, 4, 3], usize::MAX, 1)),
+    ("correlation", "result", |r| correlation(r, &[1 << 30, 1, 1, 1], &[1 << 30, 1, 1, 1], 65_535, 1)),
+    ("pad2d", "x", |r| r.input("a", [4, 4, 3]).pad2d(Pad2d::default())),
+    ("pad2d", "x", |r| r.input("a", [1, 4, 4, 0]).pad2d(Pad2d::default())),
+    ("pad2d", "x", |r| r.input_u32("a", [1, 4, 4, 3]).pad2d(Pad2d::default())),
+    ("pad2d", "top", |r| pad(r, Pad2d { top: 4, mode: PadMode::Reflect, ..Pad2d::default() })),
+    ("pad2d", "bottom", |r| pad(r, Pad2d { bottom: 4, mode: PadMode::Reflect, ..Pad2d::default() })),
+    ("pad2d", "left", |r| pad(r, Pad2d { left: 5, mode: PadMode::Reflect, ..Pad2d::default() })),
+    ("pad2d", "right", |r| pad(r, Pad2d { right: usize::MAX, mode: PadMode::Reflect, ..Pad2d::default() })),
+    ("pad2d", "right", |r| pad(r, Pad2d { right: usize::MAX, ..Pad2d::default() })),
+    ("pad2d", "top", |r| pad(r, Pad2d { top: 65_536, mode: PadMode::Replicate, ..Pad2d::default() })),
+    ("pad2d", "result", |r| {
+        r.input("a", [1 << 40, 1, 1, 1]).pad2d(Pad2d { top: 65_535, left: 65_535, ..Pad2d::default() })
+    }),
+    ("batch_matmul", "a", |r| r.input("a", [4, 3]).batch_matmul(r.input("b", [3, 4]), false, false)),
+    ("batch_matmul", "a", |r| r.input("a", [3]).batch_matmul(r.input("b", [3, 4]), false, false)),
+    ("batch_matmul", "a", |r| r.input("a", [2, 0, 3]).batch_matmul(r.input("b", [2, 3, 4]), false, false)),
+    ("batch_matmul", "a", |r| r.input_u32("a", [2, 4, 3]).batch_matmul(r.input("b", [2, 3, 4]), false, false)),
+    ("batch_matmul", "b", |r| r.input("a", [2, 4, 3]).batch_matmul(r.input("b", [3, 4]), false, false)),
+    ("batch_matmul", "b", |r| r.input("a", [2, 4, 3]).batch_matmul(r.input("b", [3, 3, 4]), false, false)),
+    ("batch_matmul", "b", |r| r.input("a", [2, 4, 3]).batch_matmul(r.input("b", [2, 3, 4]), true, false)),
+    ("batch_matmul", "b", |r| r.input("a", [2, 4, 3]).batch_matmul(r.input("b", [2, 3, 4]), false, true)),
+    ("batch_matmul", "b", |r| r.input("a", [2, 4, 3]).batch_matmul(r.input("b", [2, 3, 5]), true, true)),
+    ("batch_matmul", "a", |r| r.input("a", [4, 3]).batch_matmul(r.input("b", [4, 3]), true, true)),
+    ("batch_matmul", "result", |r| {
+        r.input("a", [1, 1 << 40, 1]).batch_matmul(r.input("b", [1, 1, 1 << 40]), false, false)
+    }),
+    ("matmul", "a", |r| r.input("a", [0, 3]).matmul(r.input("w", [3, 5]))),
+    ("matmul", "b", |r| r.input("a", [4, 3]).matmul(r.input("w", [2, 3, 5]))),
+    ("matmul", "result", |r| r.input("a", [1 << 40, 1]).matmul(r.input("w", [1, 1 << 40]))),
     ("matmul", "b", |r| r.input("a", [4, 3]).matmul(r.input("w", [4, 3]))),
     ("matmul", "bias", |r| r.input("a", [4, 3]).linear(r.input("w", [3, 5]), r.input("b", [4]), false)),
+    ("matmul", "bias", |r| r.input("a", [4, 3]).linear(r.input("w", [3, 5]), r.input_u32("b", [5]), false)),
     ("add", "b", |r| r.input("a", [4, 3]).add(r.input("b", [4]))),
     ("huber", "delta", |r| r.input("a", [4]).unary(Unary::Huber { delta: 0.0 })),
     ("smooth_l1", "beta", |r| r.input("a", [4]).unary(Unary::SmoothL1 { beta: -1.0 })),
@@ -532,6 +649,25 @@ const MISTAKES: &[(&str, &str, Build)] = &[
 ];
 
 const HISTOGRAM: SoftHistogram = SoftHistogram { bins: 4, low: 0.0, high: 1.0, kernel: HistogramKernel::Triangular };
+#[track_caller]
+fn conv<'r>(r: &'r Recorder, x: &[usize], w: &[usize], conv: Conv2d) -> Result<Var<'r>> {
+    r.input("a", x).conv2d(r.input("w", w), conv)
+}
+
+#[track_caller]
+fn transpose<'r>(r: &'r Recorder, x: &[usize], w: &[usize], conv: ConvTranspose2d) -> Result<Var<'r>> {
+    r.input("a", x).conv_transpose2d(r.input("w", w), conv)
+}
+
+#[track_caller]
+fn correlation<'r>(r: &'r Recorder, a: &[usize], b: &[usize], most: usize, stride: usize) -> Result<Var<'r>> {
+    r.input("a", a).correlation(r.input("b", b), Correlation { max_displacement: most, stride })
+}
+
+#[track_caller]
+fn pad(r: &Recorder, pad: Pad2d) -> Result<Var<'_>> {
+    r.input("a", [1, 4, 5, 3]).pad2d(pad)
+}
 
 fn matrix() -> std::sync::Arc<SpmmMatrix> {
     SpmmMatrix::new(Csr::from_triplets(2, 3, &[(0, 1, 2.0), (1, 2, 1.0)]).expect("inside")).expect("consistent")

@@ -146,7 +146,7 @@ impl Attributes<'_> {
     }
 
     fn conv2d(&mut self) -> Conv2d {
-        Conv2d { stride: self.size(), padding: self.size(), dilation: self.size() }
+        Conv2d { stride: self.size(), padding: self.size(), dilation: self.size(), groups: self.size() }
     }
 
     fn matrix(&mut self) -> std::sync::Arc<SpmmMatrix> {
@@ -456,7 +456,7 @@ const GENERATORS: &[Generator] = &[
         let &[n, h, w, ci, kh, kw, co, stride, padding, dilation] = k else { unreachable!("ten") };
         let within = |kernel: usize, extent: usize| kernel.min((extent + 2 * padding - 1) / dilation + 1);
         let weight = [within(kh, h), within(kw, w), ci, co];
-        let conv = Conv2d { stride, padding, dilation };
+        let conv = Conv2d { stride, padding, dilation, ..Conv2d::default() };
         Case::new(
             "conv2d",
             format!("{conv:?}"),

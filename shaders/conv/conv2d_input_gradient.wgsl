@@ -1,8 +1,8 @@
-// gx = conv2d's input gradient + d: a the gradient of y, b the weights, d and the result n×h×w×ci, d may be
-// access/d_none.
+// gx = relu(conv2d's input gradient + c + d): a the gradient of y, b the weights, c a row of ci, d and the result n×h×w×ci;
+// c and d may be access/*_none. As a transposed convolution: a the input, gx the result, c the bias.
 // A lane owns P pixels of one row of gx, S apart so that they meet the same taps, times Q groups of four channels.
 // Also from the prelude: K_STEP = S / gcd(S, D), the distance between taps that meet one pixel; CO_LOADS = min(co, 4),
-// CO_TAIL = (co % 4 != 0).
+// CO_TAIL = (co % 4 != 0); RELU.
 // Long loops are cut into calls with constant arguments as in conv2d_forward.
 const SPAN: u32 = select(P, P + (KW - 1u) * D, S == 1u);
 
@@ -148,12 +148,18 @@ fn main(
         }
     }
 
+    let last = (ci - 1u) / 4u * 4u;
     for (var q = 0u; q < Q; q++) {
+        let bias = c4(min(channel + 4u * q, last));
         for (var p = 0u; p < P; p++) {
             let column = ix + p * S;
             let e = (row * params.w + column) * ci + channel + 4u * q;
             let left = select(0u, ci - min(channel + 4u * q, ci), live && column < params.w);
-            write4(e, acc[p * Q + q] + d4(select(0u, e, left > 0u)), left);
+            var value = acc[p * Q + q] + bias + d4(select(0u, e, left > 0u));
+            if (RELU) {
+                value = select(value, vec4(0.0), value < vec4(0.0));
+            }
+            write4(e, value, left);
         }
     }
 }

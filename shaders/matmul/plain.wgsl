@@ -6,7 +6,7 @@ fn b_row(k: u32, column: u32) -> vec4<f32> {
     if (K_TAIL) {
         row = min(k, params.k - 1u);
     }
-    return b4(row * params.n + column);
+    return b4(b_first + row * params.n + column);
 }
 
 @compute @workgroup_size(WG)
@@ -17,7 +17,7 @@ fn main(
 ) {
     let tiles = ceil_div(params.n, 4u * Q);
     let id = (group.y * groups.x + group.x) * WG + lane;
-    let row = id / tiles * P;
+    let row = first_row(id / tiles);
     let column = id % tiles * Q * 4u;
     let last = (params.n - 1u) / 4u * 4u;
 

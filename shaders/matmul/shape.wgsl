@@ -1,10 +1,11 @@
-// What the matrix products share: y is m×n, the inner extent k.
+// What the matrix products share: y is m×n, the inner extent k; with BATCHED there are `batch` products one after the other.
 // From the prelude: WG lanes a workgroup; P rows and Q groups of four columns a lane; K_LOADS = min(k, 4),
 // K_TAIL = (k % 4 != 0).
 struct Params {
     m: u32,
     n: u32,
     k: u32,
+    batch: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
@@ -12,6 +13,10 @@ struct Params {
 var<private> acc: array<vec4<f32>, P * Q>;
 // Four inner indices of each group of columns.
 var<private> bs: array<vec4<f32>, 4u * Q>;
+// Where a lane's product begins in each array.
+var<private> a_first: u32;
+var<private> b_first: u32;
+var<private> y_first: u32;
 
 fn ceil_div(a: u32, b: u32) -> u32 {
     return (a + b - 1u) / b;
@@ -22,9 +27,23 @@ fn first_of_four(v: vec4<f32>, count: u32) -> vec4<f32> {
     return select(vec4(0.0), v, vec4(0u, 1u, 2u, 3u) < vec4(count));
 }
 
+// The first row of a lane's tile, of which there is one for each `strip`; and the beginning of its product, of a batch.
+// Past the last product it has no rows.
+fn first_row(strip: u32) -> u32 {
+    if (BATCHED) {
+        let strips = ceil_div(params.m, P);
+        let product = min(strip / strips, params.batch - 1u);
+        a_first = product * params.m * params.k;
+        b_first = product * params.k * params.n;
+        y_first = product * params.m * params.n;
+        return (strip - product * strips) * P;
+    }
+    return strip * P;
+}
+
 // Four elements of row `row` of a, from inner index `k` on.
 fn a_row(row: u32, k: u32) -> vec4<f32> {
-    let v = a4(min(row, params.m - 1u) * params.k + k);
+    let v = a4(a_first + min(row, params.m - 1u) * params.k + k);
     if (K_TAIL) {
         return first_of_four(v, params.k - k);
     }
@@ -59,7 +78,7 @@ fn write_tile(row: u32, column: u32, last: u32) {
         let bias = c4(min(column + 4u * q, last));
         for (var p = 0u; p < P; p++) {
             let left = select(0u, params.n - min(column + 4u * q, params.n), row + p < params.m);
-            let e = (row + p) * params.n + column + 4u * q;
+            let e = y_first + (row + p) * params.n + column + 4u * q;
             var value = acc[p * Q + q] + bias + d4(select(0u, e, left > 0u));
             if (RELU) {
                 value = select(value, vec4(0.0), value < vec4(0.0));

@@ -6,10 +6,14 @@ struct Params {
     n: u32,
     k: u32,
     k_per_split: u32,
+    batch: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
 var<private> acc: array<vec4<f32>, QM * 4u * Q>;
+// Where a lane's product begins in each operand.
+var<private> a_first: u32;
+var<private> b_first: u32;
 
 fn ceil_div(a: u32, b: u32) -> u32 {
     return (a + b - 1u) / b;
@@ -23,10 +27,10 @@ fn multiply(k: u32, end: u32, row: u32, column: u32) {
     let i = min(k, end - 1u);
     var bs: array<vec4<f32>, Q>;
     for (var q = 0u; q < Q; q++) {
-        bs[q] = select(vec4(0.0), b4(i * params.n + min(column + 4u * q, n_last)), ok);
+        bs[q] = select(vec4(0.0), b4(b_first + i * params.n + min(column + 4u * q, n_last)), ok);
     }
     for (var g = 0u; g < QM; g++) {
-        let a = a4(i * params.m + min(row + 4u * g, m_last));
+        let a = a4(a_first + i * params.m + min(row + 4u * g, m_last));
         for (var q = 0u; q < Q; q++) {
             let s = 4u * g * Q + q;
             acc[s] += a.x * bs[q];
@@ -55,7 +59,14 @@ fn main(
     let id = (group.y * groups.x + group.x) * WG + lane;
     let column = id % n_tiles * Q * 4u;
     let row = id / n_tiles % m_tiles * QM * 4u;
-    let split = id / (n_tiles * m_tiles);
+    var split = id / (n_tiles * m_tiles);
+    // The place among the products of all parts.
+    let place = split;
+    if (BATCHED) {
+        split = place / params.batch;
+        a_first = place % params.batch * params.k * params.m;
+        b_first = place % params.batch * params.k * params.n;
+    }
     let first = min(split, splits - 1u) * params.k_per_split;
     let end = min(first + params.k_per_split, params.k);
 
@@ -71,7 +82,7 @@ fn main(
             for (var q = 0u; q < Q; q++) {
                 let y_column = column + 4u * q;
                 let left = select(0u, params.n - min(y_column, params.n), split < splits && y_row < params.m);
-                write4((split * params.m + y_row) * params.n + y_column, acc[(4u * g + j) * Q + q], left);
+                write4((place * params.m + y_row) * params.n + y_column, acc[(4u * g + j) * Q + q], left);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 // Four inner elements of row `row` of b.
 fn b_row(row: u32, k: u32) -> vec4<f32> {
-    let v = b4(min(row, params.n - 1u) * params.k + k);
+    let v = b4(b_first + min(row, params.n - 1u) * params.k + k);
     if (K_TAIL) {
         return first_of_four(v, params.k - k);
     }
@@ -17,7 +17,7 @@ fn main(
 ) {
     let tiles = ceil_div(params.n, 4u * Q);
     let id = (group.y * groups.x + group.x) * WG + lane;
-    let row = id / tiles * P;
+    let row = first_row(id / tiles);
     let column = id % tiles * Q * 4u;
     let last = (params.n - 1u) / 4u * 4u;
 

@@ -150,7 +150,7 @@ impl Network<'_> {
         let c = self.config.features;
         photo.recorder().scoped("hourglass", || {
             let x = photo.offset(-0.5)?.scale(4.0)?;
-            let x = conv(x, "stem", self.config.stem, 7, Conv2d { stride: 2, padding: 3, dilation: 1 })?;
+            let x = conv(x, "stem", self.config.stem, 7, Conv2d { stride: 2, padding: 3, ..Conv2d::default() })?;
             let x = residual(batch_norm_relu(x, "stem_norm")?, "stem1", c / 2)?.max_pool2d(2, 2, 0)?;
             let mut x = residual(residual(x, "stem2", c / 2)?, "stem3", c)?;
             let mut maps = Vec::new();

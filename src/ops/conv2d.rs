@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::conv_grouped as grouped;
 use super::matmul::{Layout, Product, product};
 use super::operand::{Operands, Place};
 use super::reduce::column_sum;
 use super::{Cost, Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{AdapterClass, Dispatch, Lowering, Shader};
+use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader};
 use crate::graph::Var;
 use crate::shader;
 use crate::shape::{Shape, TensorType};
@@ -20,8 +21,13 @@ const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with
 /// are unrolled as far.
 const UNROLLED_TAPS: usize = 7;
 
-/// The largest stride, dilation and padding; keeps places in the padded image within 31 bits.
-const MAX_STEP: usize = 65_535;
+/// The largest stride, padding and dilation; keeps extents from overflowing.
+const MAX_ATTRIBUTE: usize = 65_535;
+
+/// The largest stride, and the most columns from a kernel row's first tap to its last, for which a lane of the tiled
+/// kernels holds the columns it needs of a row in registers.
+const MAX_TILED_STRIDE: usize = 8;
+const MAX_TILED_REACH: usize = 64;
 
 /// Attributes of a convolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,60 +38,84 @@ pub struct Conv2d {
     pub padding: usize,
     /// Pixels between neighbouring taps.
     pub dilation: usize,
+    /// How many groups the channels are cut into: the output channels of a group see the input channels of that group
+    /// alone. As many as there are input channels make a depthwise convolution.
+    pub groups: usize,
 }
 
 impl Default for Conv2d {
     fn default() -> Self {
-        Conv2d { stride: 1, padding: 0, dilation: 1 }
+        Conv2d { stride: 1, padding: 0, dilation: 1, groups: 1 }
     }
 }
 
 /// The extents a convolution works with.
 #[derive(Debug, Clone, Copy)]
-struct Extents {
-    n: usize,
-    h: usize,
-    w: usize,
-    ci: usize,
-    kh: usize,
-    kw: usize,
-    co: usize,
-    oh: usize,
-    ow: usize,
+pub(super) struct Extents {
+    pub(super) n: usize,
+    pub(super) h: usize,
+    pub(super) w: usize,
+    pub(super) ci: usize,
+    pub(super) kh: usize,
+    pub(super) kw: usize,
+    pub(super) co: usize,
+    pub(super) oh: usize,
+    pub(super) ow: usize,
+}
+
+/// What is added to a result before it is written, and whether a ReLU follows.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Epilogue {
+    /// A row of as many elements as the result has channels.
+    pub(super) bias: Option<BufferRef>,
+    /// A tensor of the result's shape.
+    pub(super) addend: Option<BufferRef>,
+    pub(super) relu: bool,
 }
 
 impl Conv2d {
-    fn extents(&self, x: &Shape, w: &Shape) -> Result<Extents, Mismatch> {
+    /// Fails unless every attribute is within its range and the groups divide the channels.
+    pub(super) fn check(&self, ci: usize, co: usize) -> Result<(), Mismatch> {
+        let ranges = [("stride", self.stride, 1), ("padding", self.padding, 0), ("dilation", self.dilation, 1)];
+        if let Some((name, got, least)) =
+            ranges.into_iter().find(|(_, value, least)| !(*least..=MAX_ATTRIBUTE).contains(value))
+        {
+            return Err(Mismatch::new(name, format!("{least} to {MAX_ATTRIBUTE}"), got));
+        }
+        if [ci, co].iter().any(|channels| !channels.is_multiple_of(self.groups)) {
+            let expected = format!("a divisor of {ci} input and {co} output channels");
+            return Err(Mismatch::new("groups", expected, self.groups));
+        }
+        Ok(())
+    }
+
+    pub(super) fn extents(&self, x: &Shape, w: &Shape) -> Result<Extents, Mismatch> {
         let Some([n, h, width, ci]) = x.nhwc() else {
             return Err(Mismatch::new("input", "4 axes N×H×W×C", x));
         };
         let Some([kh, kw, wi, co]) = w.nhwc() else {
-            return Err(Mismatch::new("weight", "4 axes KH×KW×Ci×Co", w));
+            return Err(Mismatch::new("weight", "4 axes KH×KW×Ci/groups×Co", w));
         };
-        if wi != ci {
-            return Err(Mismatch::new("weight", format!("{ci} input channels"), format!("{wi} in {w}")));
-        }
         for (operand, shape) in [("input", x), ("weight", w)] {
-            if shape.numel() == 0 {
+            if shape.dims().contains(&0) {
                 return Err(Mismatch::new(operand, "no axis of extent 0", shape));
             }
         }
-        let steps = [self.stride, self.dilation];
-        if steps.iter().any(|n| !(1..=MAX_STEP).contains(n)) || self.padding > MAX_STEP {
-            let expected = format!("stride and dilation from 1, padding from 0, to {MAX_STEP}");
-            let got = format!("stride {}, dilation {}, padding {}", self.stride, self.dilation, self.padding);
-            return Err(Mismatch::new("attributes", expected, got));
+        self.check(ci, co)?;
+        if wi != ci / self.groups {
+            let expected = format!("{} input channels", ci / self.groups);
+            return Err(Mismatch::new("weight", expected, format!("{wi} in {w}")));
         }
         let out = |size: usize, kernel: usize| {
-            let reach = (kernel - 1).checked_mul(self.dilation)? + 1;
-            Some(size.checked_add(self.padding.checked_mul(2)?)?.checked_sub(reach)? / self.stride + 1)
+            let reach = (kernel - 1).checked_mul(self.dilation)?.checked_add(1)?;
+            Some(size.checked_add(2 * self.padding)?.checked_sub(reach)? / self.stride + 1)
         };
         match (out(h, kh), out(width, kw)) {
             (Some(oh), Some(ow)) => Ok(Extents { n, h, w: width, ci, kh, kw, co, oh, ow }),
             _ => {
-                let padded =
-                    format!("a kernel within the padded input {}×{}", h + 2 * self.padding, width + 2 * self.padding);
-                Err(Mismatch::new("weight", padded, format!("{kh}×{kw} at dilation {}", self.dilation)))
+                let padded = [h, width].map(|n| n.saturating_add(2 * self.padding));
+                let expected = format!("a kernel within the padded input {}×{}", padded[0], padded[1]);
+                Err(Mismatch::new("weight", expected, format!("{kh}×{kw} at dilation {}", self.dilation)))
             }
         }
     }
@@ -115,8 +145,9 @@ impl Operator for Forward {
         expect_f32("input", x)?;
         expect_f32("weight", w)?;
         let e = self.conv.extents(&x.shape, &w.shape)?;
-        if let Some(bias) = inputs.get(2).filter(|b| self.bias && b.shape != Shape::from([e.co])) {
-            return Err(Mismatch::new("bias", Shape::from([e.co]), bias));
+        let row = TensorType::f32([e.co]);
+        if let Some(bias) = inputs.get(2).filter(|b| self.bias && ***b != row) {
+            return Err(Mismatch::new("bias", row, bias));
         }
         let ty = TensorType::f32([e.n, e.oh, e.ow, e.co]);
         match inputs.last().filter(|t| self.addend && ***t != ty) {
@@ -130,7 +161,7 @@ impl Operator for Forward {
         let gy = if self.relu { call.cotangent.relu_mask(call.output)? } else { call.cotangent };
         let gx =
             call.grad(0, || r.apply(InputGradient { conv: self.conv, shape: x.shape(), addend: false }, &[gy, w]))?;
-        let gw = call.grad(1, || r.apply(WeightGradient(self.conv, w.shape()), &[x, gy]))?;
+        let gw = call.grad(1, || weight_gradient(x, gy, self.conv, w.shape()))?;
         let mut grads = vec![gx, gw];
         if self.bias {
             grads.push(call.grad(2, || gy.sum_to(call.inputs[2].shape()))?);
@@ -149,7 +180,12 @@ impl Operator for Forward {
         if self.conv.is_product(&e) {
             let (m, n, k) = (e.n * e.h * e.w, e.co, e.ci);
             let (layout, relu) = (Layout::Plain, self.relu);
-            return product(lowering, Product { layout, m, n, k, a: x.buffer, b: w.buffer, bias, addend, relu });
+            let p = Product { layout, batch: 1, m, n, k, a: x.buffer, b: w.buffer, bias, addend, relu };
+            return product(lowering, p);
+        }
+        if !self.conv.is_tiled(&e) {
+            let epilogue = Epilogue { bias, addend, relu: self.relu };
+            return grouped::forward(lowering, &self.conv, &e, x.buffer, w.buffer, epilogue);
         }
         let out = lowering.output();
         // Of a photo's few channels each load is of one element, so it has to serve many products.
@@ -178,7 +214,7 @@ impl Operator for Forward {
 }
 
 /// A multiply-add for every weight at every output pixel.
-fn conv_cost(w: &TensorType, y: &TensorType, inputs: &[&TensorType], output: &TensorType) -> Cost {
+pub(super) fn conv_cost(w: &TensorType, y: &TensorType, inputs: &[&TensorType], output: &TensorType) -> Cost {
     let bytes = inputs.iter().map(|t| t.bytes()).sum::<u64>() + output.bytes();
     Cost { flops: 2 * (w.shape.numel() * y.shape.rows()) as u64, bytes }
 }
@@ -202,41 +238,22 @@ impl Operator for InputGradient {
         Ok(TensorType::f32(self.shape.clone()))
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None; 2 + usize::from(self.addend)])
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        // Linear in each of gy and w; c stands where the input of the convolution did.
+        let (gy, w, c) = (call.inputs[0], call.inputs[1], call.cotangent);
+        let mut grads = vec![
+            call.grad(0, || c.conv2d(w, self.conv))?,
+            call.grad(1, || weight_gradient(c, gy, self.conv, w.shape()))?,
+        ];
+        if self.addend {
+            grads.push(call.grad(2, || Ok(c))?);
+        }
+        Ok(grads)
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let (gy, w) = (lowering.input(0), lowering.input(1));
         let addend = self.addend.then(|| lowering.input(2).buffer);
-        let e = self.conv.extents(&self.shape, &w.ty.shape).expect("checked by infer");
-        if self.conv.is_product(&e) {
-            let (m, n, k) = (e.n * e.h * e.w, e.ci, e.co);
-            let p = Product {
-                layout: Layout::TransposedB,
-                m,
-                n,
-                k,
-                a: gy.buffer,
-                b: w.buffer,
-                bias: None,
-                addend,
-                relu: false,
-            };
-            return product(lowering, p);
-        }
-        let out = lowering.output();
-        let stride = self.conv.stride;
-        let columns = e.w.div_ceil(stride);
-        let most = if stride == 1 { most_pixels(&e) } else { most_pixels(&e).min(4) };
-        let (p, q) = (strip(columns, most), 1);
-        let dispatch = self.conv.describe(lowering, &INPUT_GRADIENT, &e, p, q);
-        let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
-        let dispatch = dispatch.define("K_STEP", stride / gcd(stride, self.conv.dilation));
-        let dispatch = dispatch.operand(Place::A, gy.buffer, e.n * e.oh * e.ow, e.co);
-        let dispatch = dispatch.operand(Place::B, w.buffer, e.kh * e.kw * e.ci, e.co);
-        let lanes = e.ci.div_ceil(4 * q) * columns.div_ceil(p) * stride * e.h * e.n;
-        dispatch.optional(Place::D, addend, e.n * e.h * e.w, e.ci).result(out, e.ci).threads(lanes)
+        lower_adjoint(lowering, &self.conv, &self.shape, Epilogue { bias: None, addend, relu: false })
     }
 
     fn with_addend(&self) -> Option<Arc<dyn Operator>> {
@@ -246,6 +263,45 @@ impl Operator for InputGradient {
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         conv_cost(inputs[1], inputs[0], inputs, output)
     }
+}
+
+/// Emits the adjoint of `conv` of an image of `shape`: operand 0 as the gradient of the convolution's result, operand 1 as
+/// its weight. Both the input gradient and the transposed convolution are this.
+pub(super) fn lower_adjoint(
+    lowering: &mut Lowering<'_>,
+    conv: &Conv2d,
+    shape: &Shape,
+    epilogue: Epilogue,
+) -> Result<()> {
+    let (gy, w) = (lowering.input(0), lowering.input(1));
+    let Epilogue { bias, addend, relu } = epilogue;
+    let e = conv.extents(shape, &w.ty.shape).expect("checked by infer");
+    if conv.is_product(&e) {
+        let (m, n, k) = (e.n * e.h * e.w, e.ci, e.co);
+        let (layout, a, b) = (Layout::TransposedB, gy.buffer, w.buffer);
+        return product(lowering, Product { layout, batch: 1, m, n, k, a, b, bias, addend, relu });
+    }
+    if !conv.is_tiled(&e) {
+        return grouped::input_gradient(lowering, conv, &e, gy.buffer, w.buffer, epilogue);
+    }
+    let out = lowering.output();
+    let stride = conv.stride;
+    let columns = e.w.div_ceil(stride);
+    let most = if stride == 1 { most_pixels(&e) } else { most_pixels(&e).min(4) };
+    let (p, q) = (strip(columns, most), 1);
+    let dispatch = conv.describe(lowering, &INPUT_GRADIENT, &e, p, q).define("RELU", relu);
+    let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
+    let dispatch = dispatch.define("K_STEP", stride / gcd(stride, conv.dilation));
+    let dispatch = dispatch.operand(Place::A, gy.buffer, e.n * e.oh * e.ow, e.co);
+    let dispatch = dispatch.operand(Place::B, w.buffer, e.kh * e.kw * e.ci, e.co);
+    let dispatch = dispatch.optional(Place::C, bias, 1, e.ci).optional(Place::D, addend, e.n * e.h * e.w, e.ci);
+    let lanes = e.ci.div_ceil(4 * q) * columns.div_ceil(p) * stride * e.h * e.n;
+    dispatch.result(out, e.ci).threads(lanes)
+}
+
+/// Records the gradient of `conv` with respect to its weight, of `shape`, from its input and the gradient of its result.
+pub(super) fn weight_gradient<'r>(x: Var<'r>, gy: Var<'r>, conv: Conv2d, shape: Shape) -> Result<Var<'r>> {
+    x.recorder().apply(WeightGradient(conv, shape), &[x, gy])
 }
 
 /// The gradient with respect to the weight, of the given shape, from x and gy.
@@ -263,8 +319,11 @@ impl Operator for WeightGradient {
         Ok(TensorType::f32(self.1.clone()))
     }
 
-    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
-        Ok(vec![None, None])
+    fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        // Linear in each of x and gy; c stands where the weight did.
+        let (x, gy, c) = (call.inputs[0], call.inputs[1], call.cotangent);
+        let gx = InputGradient { conv: self.0, shape: x.shape(), addend: false };
+        Ok(vec![call.grad(0, || x.recorder().apply(gx, &[gy, c]))?, call.grad(1, || x.conv2d(c, self.0))?])
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
@@ -272,18 +331,12 @@ impl Operator for WeightGradient {
         let e = self.0.extents(&x.ty.shape, &self.1).expect("checked by infer");
         if self.0.is_product(&e) {
             let (m, n, k) = (e.ci, e.co, e.n * e.h * e.w);
-            let p = Product {
-                layout: Layout::TransposedA,
-                m,
-                n,
-                k,
-                a: x.buffer,
-                b: gy.buffer,
-                bias: None,
-                addend: None,
-                relu: false,
-            };
+            let (layout, a, b) = (Layout::TransposedA, x.buffer, gy.buffer);
+            let p = Product { layout, batch: 1, m, n, k, a, b, bias: None, addend: None, relu: false };
             return product(lowering, p);
+        }
+        if !self.0.is_tiled(&e) {
+            return grouped::weight_gradient(lowering, &self.0, &e, x.buffer, gy.buffer);
         }
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
         let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
@@ -317,7 +370,13 @@ impl Operator for WeightGradient {
 impl Conv2d {
     /// Whether every pixel stands alone, so that the convolution is a matrix product over rows of channels.
     fn is_product(&self, e: &Extents) -> bool {
-        (e.kh, e.kw, self.stride, self.padding) == (1, 1, 1, 0)
+        (e.kh, e.kw, self.stride, self.padding, self.groups) == (1, 1, 1, 0, 1)
+    }
+
+    /// Whether the tiled kernels fit, which hold in registers what neighbouring pixels share.
+    fn is_tiled(&self, e: &Extents) -> bool {
+        let narrow = self.stride <= MAX_TILED_STRIDE && (e.kw - 1) * self.dilation <= MAX_TILED_REACH;
+        self.groups == 1 && narrow
     }
 
     /// Starts a dispatch with what the three passes share.
@@ -388,8 +447,9 @@ fn gcd(a: usize, b: usize) -> usize {
 }
 
 impl<'r> Var<'r> {
-    /// Convolves this N×H×W×Ci image with `weight` KH×KW×Ci×Co; the result is N×OH×OW×Co with
-    /// OH = (H + 2·padding − dilation·(KH − 1) − 1) / stride + 1.
+    /// Convolves this N×H×W×Ci image with `weight` KH×KW×Ci/groups×Co; the result is N×OH×OW×Co with
+    /// OH = ⌊(H + 2·padding − dilation·(KH − 1) − 1) / stride⌋ + 1. Fails if a channel count does not fit, the groups do
+    /// not divide both, a stride or dilation is 0, or the kernel is larger than the padded image.
     #[track_caller]
     pub fn conv2d(self, weight: Var<'r>, conv: Conv2d) -> Result<Var<'r>> {
         self.recorder().apply(Forward { conv, bias: false, addend: false, relu: false }, &[self, weight])

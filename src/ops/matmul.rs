@@ -1,4 +1,5 @@
-//! Matrix products of tensors seen as rows × channels: linear layers, 1×1 convolutions and their gradients.
+//! Matrix products of tensors seen as rows × channels: linear layers, 1×1 convolutions and their gradients; and batches of
+//! products of as many pairs of matrices.
 
 use std::sync::Arc;
 
@@ -27,11 +28,12 @@ pub(super) enum Layout {
     TransposedB,
 }
 
-/// A product of two matrices, m×n with the inner extent k, plus a row of n and a matrix, then ReLU if asked; only the
-/// product itself for `TransposedA`.
+/// `batch` products of two matrices, m×n with the inner extent k, plus a row of n and a matrix, then ReLU if asked; only
+/// the products themselves for `TransposedA`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Product {
     pub(super) layout: Layout,
+    pub(super) batch: usize,
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
@@ -44,23 +46,24 @@ pub(super) struct Product {
 
 /// Emits a product into the operator's output.
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-    let Product { layout, m, n, k, a, b, bias, addend, relu } = product;
+    let Product { layout, batch, m, n, k, a, b, bias, addend, relu } = product;
     let (lanes, class) = (lowering.target().lanes(), lowering.target().class);
     let q = if n.is_multiple_of(8) { 2 } else { 1 };
     if layout == Layout::TransposedA {
         let qm = if m.is_multiple_of(8) { 2 } else { 1 };
-        let tiles = m.div_ceil(4 * qm) * n.div_ceil(4 * q);
+        let tiles = batch * m.div_ceil(4 * qm) * n.div_ceil(4 * q);
         let k_per_split = k.div_ceil(splits(class, tiles, k.div_ceil(16)));
         let parts = k.div_ceil(k_per_split);
-        let to = if parts == 1 { lowering.output() } else { lowering.scratch(parts * m * n) };
+        let to = if parts == 1 { lowering.output() } else { lowering.scratch(parts * batch * m * n) };
         let dispatch = lowering.dispatch(&TRANSPOSED_A).define("WG", lanes).define("Q", q).define("QM", qm);
         let dispatch = dispatch.define("UNROLL", k_per_split.min(4)).define("M_LOADS", m.min(4));
-        let dispatch = dispatch.operand(Place::A, a, k, m).operand(Place::B, b, k, n).result(to, n);
+        let dispatch = dispatch.define("BATCHED", batch > 1).param("batch", batch);
+        let dispatch = dispatch.operand(Place::A, a, batch * k, m).operand(Place::B, b, batch * k, n).result(to, n);
         let dispatch = dispatch.param("m", m).param("n", n).param("k", k).param("k_per_split", k_per_split);
         dispatch.threads(tiles * parts)?;
         if parts > 1 {
             let out = lowering.output();
-            column_sum(lowering, to, out, parts, m * n)?;
+            column_sum(lowering, to, out, parts, batch * m * n)?;
         }
         return Ok(());
     }
@@ -72,16 +75,20 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
     let out = lowering.output();
     let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q).define("RELU", relu);
     let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
-    let dispatch = dispatch.operand(Place::A, a, m, k).operand(Place::B, b, b_rows, b_row).result(out, n);
-    let dispatch = dispatch.optional(Place::C, bias, 1, n).optional(Place::D, addend, m, n);
-    dispatch.param("m", m).param("n", n).param("k", k).threads(m.div_ceil(p) * n.div_ceil(4 * q))
+    let dispatch = dispatch.define("BATCHED", batch > 1).param("batch", batch);
+    let dispatch = dispatch.operand(Place::A, a, batch * m, k).operand(Place::B, b, batch * b_rows, b_row);
+    let dispatch = dispatch.result(out, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
+    let threads = batch * m.div_ceil(p) * n.div_ceil(4 * q);
+    dispatch.param("m", m).param("n", n).param("k", k).threads(threads)
 }
 
 /// A product with a bias and ReLU if asked (not after [`Layout::TransposedA`]). Operand a is rows × channels whatever its
-/// rank; so is b after `TransposedA`, else it has two axes.
+/// rank; so is b after `TransposedA`, else it has two axes. Where it is `batched`, the last two axes of each operand are a
+/// matrix instead, and the axes before them agree.
 #[derive(Debug, Clone, Copy)]
 struct Matmul {
     layout: Layout,
+    batched: bool,
     bias: bool,
     addend: bool,
     relu: bool,
@@ -90,28 +97,60 @@ struct Matmul {
 impl Matmul {
     /// A product alone.
     fn plain(layout: Layout) -> Self {
-        Matmul { layout, bias: false, addend: false, relu: false }
+        Matmul { layout, batched: false, bias: false, addend: false, relu: false }
     }
 
-    fn extents(&self, a: &Shape, b: &Shape) -> Result<(usize, usize, usize), Mismatch> {
-        let swap = |layout, (x, y)| if self.layout == layout { (y, x) } else { (x, y) };
-        let (m, k) = swap(Layout::TransposedA, (a.rows(), a.channels()));
-        let (kb, n) = swap(Layout::TransposedB, (b.rows(), b.channels()));
-        if k != kb {
-            return Err(Mismatch::new("b", format!("an inner extent of {k} as in a {a}"), format!("{kb} in {b}")));
-        }
+    /// A product of each pair of matrices, alone.
+    fn batched(layout: Layout) -> Self {
+        Matmul { batched: true, ..Matmul::plain(layout) }
+    }
+
+    /// The batch, m, n and k.
+    fn extents(&self, a: &Shape, b: &Shape) -> Result<[usize; 4], Mismatch> {
         for (operand, shape) in [("a", a), ("b", b)] {
-            if shape.numel() == 0 {
+            if shape.dims().contains(&0) {
                 return Err(Mismatch::new(operand, "no axis of extent 0", shape));
             }
         }
-        Ok((m, n, k))
+        let mut batch = 1;
+        let (mut a_rows, mut b_rows) = (a.rows(), b.rows());
+        if self.batched {
+            let [before @ .., of_a, _] = a.dims() else {
+                return Err(Mismatch::new("a", "at least 3 axes", a));
+            };
+            if before.is_empty() {
+                return Err(Mismatch::new("a", "at least 3 axes", a));
+            }
+            match b.dims() {
+                [rest @ .., of_b, _] if rest == before => (a_rows, b_rows) = (*of_a, *of_b),
+                _ => return Err(Mismatch::new("b", format!("two axes after {}", Shape::from(before)), b)),
+            }
+            batch = before.iter().product();
+        }
+        let swap = |layout, (x, y)| if self.layout == layout { (y, x) } else { (x, y) };
+        let (m, k) = swap(Layout::TransposedA, (a_rows, a.channels()));
+        let (kb, n) = swap(Layout::TransposedB, (b_rows, b.channels()));
+        if k != kb {
+            return Err(Mismatch::new("b", format!("an inner extent of {k} as in a {a}"), format!("{kb} in {b}")));
+        }
+        Ok([batch, m, n, k])
+    }
+
+    /// The result's type.
+    fn result(&self, a: &Shape, b: &Shape) -> Result<TensorType, Mismatch> {
+        let [_, m, n, _] = self.extents(a, b)?;
+        let transposed_a = self.layout == Layout::TransposedA;
+        Ok(TensorType::f32(match (self.batched, transposed_a) {
+            (false, false) => a.with_channels(n),
+            (false, true) => Shape::from([m, n]),
+            (true, _) => Shape::from([&a.dims()[..a.rank() - 2], &[m, n]].concat()),
+        }))
     }
 }
 
 impl Operator for Matmul {
     fn name(&self) -> &'static str {
-        "matmul"
+        if self.batched { "batch_matmul" } else { "matmul" }
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
@@ -122,15 +161,14 @@ impl Operator for Matmul {
         let (a, b) = (inputs[0], inputs[1]);
         expect_f32("a", a)?;
         expect_f32("b", b)?;
-        let transposed_a = self.layout == Layout::TransposedA;
-        if !transposed_a && b.shape.rank() != 2 {
+        if !self.batched && self.layout != Layout::TransposedA && b.shape.rank() != 2 {
             return Err(Mismatch::new("b", "2 axes", b));
         }
-        let (m, n, _) = self.extents(&a.shape, &b.shape)?;
-        if let Some(bias) = inputs.get(2).filter(|t| self.bias && t.shape != Shape::from([n])) {
-            return Err(Mismatch::new("bias", Shape::from([n]), bias));
+        let ty = self.result(&a.shape, &b.shape)?;
+        let row = TensorType::f32([ty.shape.channels()]);
+        if let Some(bias) = inputs.get(2).filter(|t| self.bias && ***t != row) {
+            return Err(Mismatch::new("bias", row, bias));
         }
-        let ty = TensorType::f32(if transposed_a { Shape::from([m, n]) } else { a.shape.with_channels(n) });
         match inputs.last().filter(|t| self.addend && ***t != ty) {
             Some(addend) => Err(Mismatch::new("addend", ty, addend)),
             None => Ok(ty),
@@ -140,7 +178,7 @@ impl Operator for Matmul {
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let (a, b, r) = (call.inputs[0], call.inputs[1], call.output.recorder());
         let gy = if self.relu { call.cotangent.relu_mask(call.output)? } else { call.cotangent };
-        let product = |layout, a, b| r.apply(Matmul::plain(layout), &[a, b]);
+        let product = |layout, a, b| r.apply(Matmul { batched: self.batched, ..Matmul::plain(layout) }, &[a, b]);
         let ga = call.grad(0, || {
             match self.layout {
                 Layout::Plain => product(Layout::TransposedB, gy, b),
@@ -171,9 +209,9 @@ impl Operator for Matmul {
         let (a, b) = (lowering.input(0), lowering.input(1));
         let bias = self.bias.then(|| lowering.input(2).buffer);
         let addend = self.addend.then(|| lowering.input(lowering.input_count() - 1).buffer);
-        let (m, n, k) = self.extents(&a.ty.shape, &b.ty.shape).expect("checked by infer");
+        let [batch, m, n, k] = self.extents(&a.ty.shape, &b.ty.shape).expect("checked by infer");
         let Matmul { layout, relu, .. } = *self;
-        product(lowering, Product { layout, m, n, k, a: a.buffer, b: b.buffer, bias, addend, relu })
+        product(lowering, Product { layout, batch, m, n, k, a: a.buffer, b: b.buffer, bias, addend, relu })
     }
 
     fn with_addend(&self) -> Option<Arc<dyn Operator>> {
@@ -182,9 +220,9 @@ impl Operator for Matmul {
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
-        let (m, n, k) = self.extents(&inputs[0].shape, &inputs[1].shape).unwrap_or_default();
+        let [batch, m, n, k] = self.extents(&inputs[0].shape, &inputs[1].shape).unwrap_or_default();
         let bytes = inputs.iter().map(|t| t.bytes()).sum::<u64>() + output.bytes();
-        Cost { flops: 2 * (m * n * k) as u64, bytes }
+        Cost { flops: 2 * (batch * m * n * k) as u64, bytes }
     }
 }
 
@@ -195,10 +233,33 @@ impl<'r> Var<'r> {
         self.recorder().apply(Matmul::plain(Layout::Plain), &[self, b])
     }
 
+    /// The products of as many pairs of matrices: …×M×K and …×K×P to …×M×P, where the axes before the last two agree and
+    /// there is at least one. A transposed operand has its last two axes the other way round: this …×K×M, b …×P×K.
+    #[track_caller]
+    pub fn batch_matmul(self, b: Var<'r>, transpose_a: bool, transpose_b: bool) -> Result<Var<'r>> {
+        let (a, layout) = match (transpose_a, transpose_b) {
+            (false, false) => (self, Layout::Plain),
+            (true, false) => (self, Layout::TransposedA),
+            (false, true) => (self, Layout::TransposedB),
+            (true, true) => (self.transposed()?, Layout::TransposedB),
+        };
+        self.recorder().apply(Matmul::batched(layout), &[a, b])
+    }
+
+    /// The last two axes the other way round, if there are two.
+    #[track_caller]
+    fn transposed(self) -> Result<Var<'r>> {
+        let mut order: Vec<usize> = (0..self.shape().rank()).collect();
+        if let Some(last) = order.len().checked_sub(1).filter(|&last| last > 0) {
+            order.swap(last, last - 1);
+        }
+        self.permute(&order)
+    }
+
     /// `x·W + b` for every row, then ReLU if asked, in one dispatch.
     #[track_caller]
     pub fn linear(self, weight: Var<'r>, bias: Var<'r>, relu: bool) -> Result<Var<'r>> {
-        let op = Matmul { layout: Layout::Plain, bias: true, addend: false, relu };
+        let op = Matmul { bias: true, relu, ..Matmul::plain(Layout::Plain) };
         self.recorder().apply(op, &[self, weight, bias])
     }
 }

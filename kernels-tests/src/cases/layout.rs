@@ -1,6 +1,7 @@
 //! Operators that only move elements.
 
 use knuckle::DType;
+use knuckle::ops::{Pad2d, PadMode};
 
 use crate::case::{Case, Operand};
 use crate::reference::layout as reference;
@@ -89,6 +90,40 @@ pub fn cases() -> Vec<Case> {
             move |_, x| x[0].broadcast(to),
             move |x| reference::broadcast(&x[0], to),
         ));
+    }
+    cases.extend(pads());
+    cases
+}
+
+/// The place along an axis of an extent that a place is filled from.
+type Source = fn(i64, i64) -> Option<i64>;
+
+fn pads() -> Vec<Case> {
+    let modes: [(PadMode, Source); 3] = [
+        (PadMode::Zero, |i, n| (0..n).contains(&i).then_some(i)),
+        (PadMode::Reflect, |i, n| Some(if i < 0 { -i } else { i.min(2 * (n - 1) - i) })),
+        (PadMode::Replicate, |i, n| Some(i.clamp(0, n - 1))),
+    ];
+    let images: [[usize; 4]; 6] = [[1, 1, 1, 1], [1, 4, 5, 4], [2, 3, 2, 3], [1, 5, 1, 8], [2, 1, 6, 1], [1, 7, 7, 20]];
+    let amounts: [[usize; 4]; 7] =
+        [[0, 0, 0, 0], [1, 1, 1, 1], [2, 0, 0, 1], [0, 1, 3, 2], [2, 2, 1, 4], [3, 1, 0, 0], [6, 6, 6, 6]];
+    let mut cases = Vec::new();
+    for (mode, source) in modes {
+        for image in images {
+            for [top, bottom, left, right] in amounts {
+                let mirrored = mode != PadMode::Reflect || top.max(bottom) < image[1] && left.max(right) < image[2];
+                if !mirrored {
+                    continue;
+                }
+                cases.push(Case::new(
+                    "pad2d",
+                    format!("{mode:?}, top {top}, bottom {bottom}, left {left}, right {right}"),
+                    [Operand::normal(image)],
+                    move |_, x| x[0].pad2d(Pad2d { top, bottom, left, right, mode }),
+                    move |x| reference::pad2d(&x[0], [top, bottom, left, right], source),
+                ));
+            }
+        }
     }
     cases
 }

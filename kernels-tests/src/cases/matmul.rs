@@ -37,26 +37,43 @@ pub fn cases() -> Vec<Case> {
             move |x| reference::linear(&x[0], &x[1], Some(&x[2]), relu),
         ));
     }
-    // Gradients have gradients: of Σ (x·b)² they are 2·x·b·bᵀ and 2·xᵀ·x·b.
-    for (operand, name) in ["x", "b"].into_iter().enumerate() {
-        cases.push(Case::new(
-            "matmul",
-            format!("gradient of the sum of squares by {name}"),
-            [Operand::normal([5, 4]), Operand::normal([4, 6])],
-            move |_, x| {
-                let y = x[0].matmul(x[1])?;
-                let gradients = y.mul(y)?.sum_all()?.backward_to(x)?;
-                Ok(gradients.of(x[operand]).expect("a gradient"))
-            },
-            move |x| {
-                let doubled = reference::linear(&x[0], &x[1], None, false).map(|v| 2.0 * v);
-                if operand == 0 {
-                    reference::linear(&doubled, &reference::transpose(&x[1]), None, false)
-                } else {
-                    reference::linear(&reference::transpose(&x[0]), &doubled, None, false)
-                }
-            },
-        ));
+    let pairs: [(&[usize], [usize; 3]); 10] = [
+        // The axes before the matrices; m, k, p.
+        (&[1], [1, 1, 1]),
+        (&[3], [1, 5, 1]),
+        (&[2], [5, 4, 8]),
+        (&[4], [9, 3, 5]),
+        (&[2, 3], [5, 7, 4]),
+        (&[3], [16, 8, 16]),
+        (&[2], [9, 17, 33]),
+        (&[1], [5, 12, 9]),
+        (&[2, 1, 2], [16, 1, 4]),
+        (&[7], [4, 130, 4]),
+    ];
+    for (axes, [m, k, p]) in pairs {
+        for (transpose_a, transpose_b) in [(false, false), (true, false), (false, true), (true, true)] {
+            let matrix = |rows, columns, transposed| {
+                Operand::normal([axes, &if transposed { [columns, rows] } else { [rows, columns] }].concat())
+            };
+            cases.push(Case::new(
+                "batch_matmul",
+                format!("{m}×{k}×{p}, transposed {transpose_a}, {transpose_b}"),
+                [matrix(m, k, transpose_a), matrix(k, p, transpose_b)],
+                move |_, x| x[0].batch_matmul(x[1], transpose_a, transpose_b),
+                move |x| reference::batch_matmul(&x[0], &x[1], transpose_a, transpose_b),
+            ));
+        }
     }
+    cases.push(Case::new(
+        "batch_matmul",
+        "plus another",
+        [Operand::normal([3, 5, 4]), Operand::normal([3, 4, 6]), Operand::normal([3, 5, 6])],
+        |_, x| x[0].batch_matmul(x[1], false, false)?.add(x[2]),
+        |x| {
+            let mut y = reference::batch_matmul(&x[0], &x[1], false, false);
+            y.data.iter_mut().zip(&x[2].data).for_each(|(y, x)| *y += x);
+            y
+        },
+    ));
     cases
 }

@@ -19,6 +19,7 @@ pub mod random;
 pub mod reduce;
 pub mod sample;
 pub mod second;
+pub mod second_products;
 
 /// Every case.
 pub fn all() -> Vec<Case> {
@@ -39,6 +40,7 @@ pub fn all() -> Vec<Case> {
         nn::cases,
         losses::cases,
         second::cases,
+        second_products::cases,
     ];
     families.into_iter().flat_map(|family| family()).collect()
 }

@@ -53,3 +53,14 @@ pub fn broadcast(x: &Tensor, dims: &[usize]) -> Tensor {
         x.at(&own)
     })
 }
+
+/// An image N×H×W×C with `[top, bottom, left, right]` rows and columns around it, which hold the pixel that `source` names
+/// along each axis for a place counted from the image's first pixel and an extent, or zero.
+pub fn pad2d(x: &Tensor, [top, bottom, left, right]: [usize; 4], source: impl Fn(i64, i64) -> Option<i64>) -> Tensor {
+    let [n, h, w, c] = x.dims[..] else { panic!("an image") };
+    Tensor::from_fn(&[n, top + h + bottom, left + w + right, c], |i| {
+        let row = source(i[1] as i64 - top as i64, h as i64);
+        let column = source(i[2] as i64 - left as i64, w as i64);
+        row.zip(column).map_or(0.0, |(row, column)| x.at(&[i[0], row as usize, column as usize, i[3]]))
+    })
+}

@@ -22,3 +22,16 @@ pub fn linear(x: &Tensor, b: &Tensor, bias: Option<&Tensor>, relu: bool) -> Tens
 pub fn transpose(x: &Tensor) -> Tensor {
     Tensor::from_fn(&[x.dims[1], x.dims[0]], |i| x.at(&[i[1], i[0]]))
 }
+
+/// The product of each pair of matrices in the last two axes, each stored the other way round if it says so.
+pub fn batch_matmul(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool) -> Tensor {
+    let axes = a.dims.len() - 2;
+    let swap = |i: usize, j: usize, transpose: bool| if transpose { [j, i] } else { [i, j] };
+    let [m, k] = swap(a.dims[axes], a.dims[axes + 1], transpose_a);
+    let [_, p] = swap(b.dims[axes], b.dims[axes + 1], transpose_b);
+    Tensor::from_fn(&[&a.dims[..axes], &[m, p]].concat(), |i| {
+        let (before, row, column) = (&i[..axes], i[axes], i[axes + 1]);
+        let at = |t: &Tensor, place: [usize; 2]| t.at(&[before, &place].concat());
+        (0..k).map(|j| at(a, swap(row, j, transpose_a)) * at(b, swap(j, column, transpose_b))).sum()
+    })
+}
