@@ -93,6 +93,22 @@ pub fn cases() -> Vec<Case> {
             |_, x| Ok(x[0].batch_norm_train(None, EPS, false)?.y),
             |x| reference::group_norm(&x[0], None, Over::Batch, EPS.into()),
         ));
+        let channels = dims[dims.len() - 1];
+        cases.push(Case::new(
+            "batch_norm_infer",
+            "without affine",
+            [Operand::normal(dims)],
+            move |r, x| {
+                let given: Vec<f32> = (0..2 * channels).map(|i| 0.3 + 0.2 * i as f32).collect();
+                x[0].batch_norm_infer(None, r.constant([2, channels], &given)?, EPS, false)
+            },
+            move |x| {
+                let given: Vec<f64> = (0..2 * channels).map(|i| f64::from(0.3 + 0.2 * i as f32)).collect();
+                let neutral = [vec![1.0; channels], vec![0.0; channels]].concat();
+                let pair = |data: Vec<f64>| Tensor { dims: vec![2, channels], data };
+                reference::batch_norm(&x[0], &pair(neutral), &pair(given), EPS.into(), false)
+            },
+        ));
     }
     cases.extend(groups());
     cases.extend(spectral());
