@@ -315,6 +315,24 @@ fn second_derivatives() -> Vec<Case> {
             move |x| reference::affine_gradient(&x[1], &x[0], over, EPS.into()),
         ));
     }
+    // Where the cotangent is x itself, two operands of the gradient are one node. (With one scale for each group that
+    // gradient is 0.)
+    for over in [Over::Row, Over::Groups(1), Over::Groups(2)] {
+        let scales = [0.5, -1.0, 2.0, 1.5, 0.0, 0.0, 0.0, 0.0];
+        cases.push(Case::new(
+            "norm_second_derivative",
+            format!("by x along x, {over:?}"),
+            [Operand::normal([3, 3, 4])],
+            move |r, x| {
+                let y = record(over, x[0], Some(r.constant([2, 4], &scales)?))?;
+                Ok(y.pullback(x[0], &[x[0]])?.of(x[0]).expect("a gradient"))
+            },
+            move |x| {
+                let scales = Tensor { dims: vec![2, 4], data: scales.iter().map(|&v| v.into()).collect() };
+                reference::group_norm_gradient(&x[0], &x[0], Some(&scales), over, EPS.into())
+            },
+        ));
+    }
     // With the ReLU, and with given statistics.
     for relu in [false, true] {
         let given = [0.3, -0.2, 0.1, 0.5, 1.2, 0.8];
