@@ -1,10 +1,14 @@
 // y = (x − mean)·rsqrt(variance + eps)·scale + shift, the statistics of each group of a batch (mean, variance, the mean's
-// rounding: batches × 3 × groups), scale and shift of each channel. A thread makes a unit.
+// rounding: batches × 3 × groups), scale and shift of each channel. A thread takes a unit of a block of rows, of which a
+// batch has `blocks`; with ROWS_ALONE from the prelude each row is a batch, and blocks go through all of them.
 struct Params {
-    total: u32,
+    threads: u32,
+    all_rows: u32,
     rows: u32,
     groups: u32,
     width: u32,
+    rows_per_block: u32,
+    blocks: u32,
     eps: f32,
 }
 @group(0) @binding(0) var<uniform> p: Params;
@@ -16,11 +20,27 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
-    if i >= p.total { return; }
+    if i >= p.threads { return; }
     let channels = p.groups * p.width;
     let c = i % channels;
-    let at = i / (channels * p.rows) * 3u * p.groups + c / p.width;
-    let inverse = inverseSqrt(stats[at + p.groups] + p.eps);
-    let d = (x[i] - stats[at]) - stats[at + 2u * p.groups];
-    y[i] = d * inverse * affine[c] + affine[channels + c];
+    let block = i / channels;
+    let batch = select(block / p.blocks, block * p.rows_per_block, ROWS_ALONE);
+    let first = select(batch * p.rows + block % p.blocks * p.rows_per_block, batch, ROWS_ALONE);
+    let end = select((batch + 1u) * p.rows, p.all_rows, ROWS_ALONE);
+    let last = min(first + p.rows_per_block, end);
+    let scale = affine[c];
+    let shift = affine[channels + c];
+    var at = batch * 3u * p.groups + c / p.width;
+    var mean = stats[at];
+    var rounding = stats[at + 2u * p.groups];
+    var inverse = inverseSqrt(stats[at + p.groups] + p.eps);
+    for (var row = first; row < last; row++) {
+        if ROWS_ALONE && row > first {
+            at += 3u * p.groups;
+            mean = stats[at];
+            rounding = stats[at + 2u * p.groups];
+            inverse = inverseSqrt(stats[at + p.groups] + p.eps);
+        }
+        y[row * channels + c] = ((x[row * channels + c] - mean) - rounding) * inverse * scale + shift;
+    }
 }

@@ -31,6 +31,8 @@ const AFFINE_PARTIAL: [Shader; 3] = by_unit!("norm/group_norm_affine_partial.wgs
 
 /// The longest run of units one thread looks through where splitting gives other threads work.
 const CHUNK: usize = 128;
+/// Rows a thread walks where it writes as many.
+const ROWS_PER_THREAD: usize = 8;
 /// Threads a sum over rows is split over, at least, where there are rows enough,
 const REDUCTION_THREADS: usize = 256;
 /// and the rows each then has at least.
@@ -130,6 +132,26 @@ impl Extents {
         let lanes = lowering.target().lanes();
         let dispatch = lowering.dispatch(&shaders[self.unit() as usize]).define("WG", lanes);
         dispatch.param("groups", self.units().0)
+    }
+
+    /// How many blocks of rows there are in a batch; if each row is one, in all of them.
+    fn blocks(&self) -> usize {
+        let rows = if self.rows == 1 { self.batches } else { self.rows };
+        rows.div_ceil(ROWS_PER_THREAD)
+    }
+
+    /// A dispatch of a kernel that writes a unit of a block of rows.
+    fn dispatch_rows<'s>(&self, lowering: &'s mut Lowering<'_>, shaders: &'s [Shader; 3]) -> Dispatch<'s> {
+        let dispatch = self.dispatch(lowering, shaders).define("ROWS_ALONE", self.rows == 1);
+        let dispatch = dispatch.param("threads", self.row_threads()).param("all_rows", self.batches * self.rows);
+        let dispatch = dispatch.param("rows", self.rows).param("width", self.units().1);
+        dispatch.param("rows_per_block", ROWS_PER_THREAD).param("blocks", self.blocks())
+    }
+
+    fn row_threads(&self) -> usize {
+        let (groups, width) = self.units();
+        let blocks = if self.rows == 1 { self.blocks() } else { self.batches * self.blocks() };
+        blocks * groups * width
     }
 }
 
@@ -236,11 +258,8 @@ impl Operator for Normalize {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [x, stats, affine] = [0, 1, 2].map(|i| lowering.input(i).buffer);
         let (e, y) = (self.over.extents(lowering.output_ty()).expect("checked by infer"), lowering.output());
-        let (groups, width) = e.units();
-        let total = e.batches * e.rows * groups * width;
-        let dispatch = e.dispatch(lowering, &NORMALIZE).param("total", total).param("rows", e.rows);
-        let dispatch = dispatch.param("width", width).param("eps", self.eps).bind("x", x).bind("stats", stats);
-        dispatch.bind("affine", affine).bind("y", y).threads(total)
+        let dispatch = e.dispatch_rows(lowering, &NORMALIZE).param("eps", self.eps).bind("x", x).bind("stats", stats);
+        dispatch.bind("affine", affine).bind("y", y).threads(e.row_threads())
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -290,11 +309,9 @@ impl Operator for InputGradient {
         if chunks > 1 {
             sum_stages(lowering, partial, sums, [e.batches, chunks, 2 * e.groups])?;
         }
-        let total = e.batches * e.rows * groups * width;
-        let dispatch = e.dispatch(lowering, &GRADIENT).param("total", total).param("rows", e.rows);
-        let dispatch = dispatch.param("width", width).param("eps", self.0.eps).bind("gy", gy).bind("x", x);
+        let dispatch = e.dispatch_rows(lowering, &GRADIENT).param("eps", self.0.eps).bind("gy", gy).bind("x", x);
         let dispatch = dispatch.bind("stats", stats).bind("affine", affine).bind("sums", sums);
-        dispatch.bind("gx", gx).threads(total)
+        dispatch.bind("gx", gx).threads(e.row_threads())
     }
 
     fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {

@@ -93,6 +93,22 @@ pub fn cases() -> Vec<Case> {
             |_, x| Ok(x[0].batch_norm_train(None, EPS, false)?.y),
             |x| reference::group_norm(&x[0], None, Over::Batch, EPS.into()),
         ));
+        let channels = dims[dims.len() - 1];
+        cases.push(Case::new(
+            "batch_norm_infer",
+            "without affine",
+            [Operand::normal(dims)],
+            move |r, x| {
+                let given: Vec<f32> = (0..2 * channels).map(|i| 0.3 + 0.2 * i as f32).collect();
+                x[0].batch_norm_infer(None, r.constant([2, channels], &given)?, EPS, false)
+            },
+            move |x| {
+                let given: Vec<f64> = (0..2 * channels).map(|i| f64::from(0.3 + 0.2 * i as f32)).collect();
+                let neutral = [vec![1.0; channels], vec![0.0; channels]].concat();
+                let pair = |data: Vec<f64>| Tensor { dims: vec![2, channels], data };
+                reference::batch_norm(&x[0], &pair(neutral), &pair(given), EPS.into(), false)
+            },
+        ));
     }
     cases.extend(groups());
     cases.extend(spectral());
@@ -297,6 +313,24 @@ fn second_derivatives() -> Vec<Case> {
                 Ok(record(over, x[0], Some(affine))?.pullback(x[1], &[affine])?.of(affine).expect("a gradient"))
             },
             move |x| reference::affine_gradient(&x[1], &x[0], over, EPS.into()),
+        ));
+    }
+    // Where the cotangent is x itself, two operands of the gradient are one node. (With one scale for each group that
+    // gradient is 0.)
+    for over in [Over::Row, Over::Groups(1), Over::Groups(2)] {
+        let scales = [0.5, -1.0, 2.0, 1.5, 0.0, 0.0, 0.0, 0.0];
+        cases.push(Case::new(
+            "norm_second_derivative",
+            format!("by x along x, {over:?}"),
+            [Operand::normal([3, 3, 4])],
+            move |r, x| {
+                let y = record(over, x[0], Some(r.constant([2, 4], &scales)?))?;
+                Ok(y.pullback(x[0], &[x[0]])?.of(x[0]).expect("a gradient"))
+            },
+            move |x| {
+                let scales = Tensor { dims: vec![2, 4], data: scales.iter().map(|&v| v.into()).collect() };
+                reference::group_norm_gradient(&x[0], &x[0], Some(&scales), over, EPS.into())
+            },
         ));
     }
     // With the ReLU, and with given statistics.

@@ -81,6 +81,20 @@ fn unary() -> Vec<Case> {
             })
         },
     ));
+    // Where the cotangent is x itself, two operands of the gradient are one node.
+    for (op, unary, slope) in [
+        ("sigmoid_grad", Unary::Sigmoid, (|x| sigmoid(x) * sigmoid(-x)) as fn(f64) -> f64),
+        ("softplus_grad", Unary::Softplus, sigmoid),
+        ("leaky_relu_grad", Unary::LeakyRelu { slope: 0.25 }, |x| if x > 0.0 { 1.0 } else { 0.25 }),
+    ] {
+        cases.push(Case::new(
+            op,
+            "along x",
+            [Operand::filled([2, 5], Fill::NonZero)],
+            move |_, x| gradient(x[0].unary(unary)?, x[0], x[0]),
+            move |x| x[0].map(|v| v * slope(v)),
+        ));
+    }
     // A third derivative, through the formulas of the second.
     for (name, unary, third) in [
         ("sigmoid", Unary::Sigmoid, sigmoid_third as fn(f64) -> f64),
