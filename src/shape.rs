@@ -48,9 +48,9 @@ impl Shape {
         self.0.len()
     }
 
-    /// The number of elements.
+    /// The number of elements; the largest number if there are more.
     pub fn numel(&self) -> usize {
-        self.0.iter().product()
+        count(&self.0)
     }
 
     /// The last extent (1 for the empty shape).
@@ -60,7 +60,7 @@ impl Shape {
 
     /// The product of all extents but the last: the tensor as a matrix is `rows × channels`.
     pub fn rows(&self) -> usize {
-        self.0.split_last().map_or(1, |(_, rest)| rest.iter().product())
+        self.0.split_last().map_or(1, |(_, rest)| count(rest))
     }
 
     /// The same shape with another last extent.
@@ -77,6 +77,11 @@ impl Shape {
     pub fn nhwc(&self) -> Option<[usize; 4]> {
         self.0.as_slice().try_into().ok()
     }
+}
+
+/// How many elements extents make; the largest number if there are more, so that absurd shapes are refused rather than wrapped.
+pub(crate) fn count(extents: &[usize]) -> usize {
+    if extents.contains(&0) { 0 } else { extents.iter().fold(1, |n, &extent| n.saturating_mul(extent)) }
 }
 
 impl<const N: usize> From<[usize; N]> for Shape {
@@ -144,7 +149,7 @@ impl TensorType {
 
     /// Bytes the tensor takes.
     pub fn bytes(&self) -> u64 {
-        (self.shape.numel() * self.dtype.bytes()) as u64
+        self.shape.numel().saturating_mul(self.dtype.bytes()) as u64
     }
 }
 
@@ -168,5 +173,7 @@ mod tests {
         assert_eq!(s.to_string(), "[2,3,5,7]");
         assert_eq!(Shape::scalar().numel(), 1);
         assert_eq!(s.with_channels(1).numel(), 30);
+        assert_eq!(Shape::from([usize::MAX, 2, 3]).numel(), usize::MAX);
+        assert_eq!(Shape::from([usize::MAX, 2, 0]).numel(), 0);
     }
 }
