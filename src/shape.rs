@@ -65,7 +65,7 @@ impl Shape {
 
     /// The number of elements (`usize::MAX` if they are more).
     pub fn numel(&self) -> usize {
-        product(&self.0)
+        count(&self.0)
     }
 
     /// Whether there are at most [`MAX_ELEMENTS`] elements, axes of extent 0 counted as 1: any product of extents is then
@@ -81,7 +81,7 @@ impl Shape {
 
     /// The product of all extents but the last: the tensor as a matrix is `rows × channels`.
     pub fn rows(&self) -> usize {
-        self.0.split_last().map_or(1, |(_, rest)| product(rest))
+        self.0.split_last().map_or(1, |(_, rest)| count(rest))
     }
 
     /// The same shape with another last extent.
@@ -100,7 +100,8 @@ impl Shape {
     }
 }
 
-fn product(extents: &[usize]) -> usize {
+/// How many elements extents make (`usize::MAX` if they are more).
+pub(crate) fn count(extents: &[usize]) -> usize {
     if extents.contains(&0) { 0 } else { extents.iter().fold(1, |n, &d| n.saturating_mul(d)) }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
 use crate::shader;
-use crate::shape::{Shape, TensorType};
+use crate::shape::{Shape, TensorType, count};
 
 const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl");
 const TRANSPOSED_A: Shader = shader!("matmul/transposed_a.wgsl");
@@ -125,7 +125,7 @@ impl Matmul {
                 [rest @ .., of_b, _] if rest == before => (a_rows, b_rows) = (*of_a, *of_b),
                 _ => return Err(Mismatch::new("b", format!("two axes after {}", Shape::from(before)), b)),
             }
-            batch = before.iter().product();
+            batch = count(before);
         }
         let swap = |layout, (x, y)| if self.layout == layout { (y, x) } else { (x, y) };
         let (m, k) = swap(Layout::TransposedA, (a_rows, a.channels()));
