@@ -14,6 +14,11 @@ impl<'a> Lines<'a> {
         Lines { text, shader }
     }
 
+    /// Bytes of the text.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The file and line of a byte of the text; lines before the first mark count as the shader's.
     pub(super) fn locate(&self, byte: usize) -> (String, u32) {
         let before = self.text.get(..byte).unwrap_or(self.text);

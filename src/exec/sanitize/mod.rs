@@ -9,6 +9,8 @@
 //! - an integer division or remainder by zero, or of the least i32 by -1;
 //! - a read of workgroup memory that nothing in the workgroup wrote since the dispatch began.
 //!
+//! Textures are not looked at, nor are integers of 64 bits.
+//!
 //! The run goes on as WGSL allows: an index becomes the last one, a divisor 1, and what is stored is stored. An invocation
 //! records its first fault; each site keeps the first invocation's and counts the others. A shader without faults gives
 //! the results that it gives without the sanitizer.
@@ -51,7 +53,8 @@ pub enum FaultKind {
     DivisionByZero,
     /// The least i32 divided by -1.
     DivisionOverflow,
-    /// Workgroup memory read that nothing in the workgroup wrote.
+    /// Workgroup memory read that nothing in the workgroup wrote: zero in WGSL, anything in a pipeline told not to zero it,
+    /// as all of this crate's are.
     Unwritten,
 }
 

@@ -145,9 +145,10 @@ impl<'a> Rewriter<'a> {
         // The checks come first, for a function may only call earlier ones.
         let old = std::mem::take(&mut self.module.functions);
         let mut new = Arena::new();
-        let of_record = |f: &Function| f.name.as_deref().is_some_and(|name| name.starts_with("knuckle_"));
+        let behind = self.lines.len();
+        let of_record = |handle| old.get_span(handle).to_range().is_some_and(|range| range.start >= behind);
         for own in [true, false] {
-            for (handle, function) in old.iter().filter(|(_, f)| of_record(f) == own) {
+            for (handle, function) in old.iter().filter(|(handle, _)| of_record(*handle) == own) {
                 let rewritten = FunctionRewriter::new(&mut self, function, &info[handle], !own).function()?;
                 let handle_now = new.append(rewritten, old.get_span(handle));
                 self.functions.insert(handle, handle_now);
