@@ -24,25 +24,24 @@ const LARGEST_WRITE: u32 = 64;
 
 pub(super) fn rewrite(shader: &str, text: &str, target: &Target) -> Result<Sanitized> {
     let fail = |message: String| Error::Shader { shader: shader.to_string(), message };
-    let (module, binding, sites, unchecked) = {
-        let joined = format!("{text}\n{}", RECORD.sources.concat());
-        let module = naga::front::wgsl::parse_str(&joined).map_err(|e| fail(e.emit_to_string(&joined)))?;
-        let info = validate(&module).map_err(|e| fail(e.emit_to_string(&joined)))?;
-        let storage = |var: &GlobalVariable| matches!(var.space, AddressSpace::Storage { .. });
-        // The faults' own is among them.
-        let buffers = module.global_variables.iter().filter(|(_, var)| storage(var)).count() as u64;
-        if buffers > u64::from(target.max_storage_buffers) {
-            return Err(Error::KernelLimit {
-                kernel: shader.to_string(),
-                what: "storage buffers, with the sanitizer's",
-                needs: buffers,
-                has: target.max_storage_buffers.into(),
-            });
-        }
-        Rewriter::new(shader, text, module, target).and_then(|r| r.module(&info)).map_err(fail)?
-    };
-    validate(&module).map_err(|e| fail(format!("is not valid any more once sanitised: {:?}", e.into_inner())))?;
-    Ok(Sanitized { shader: shader.to_string(), module, binding, sites, unchecked })
+    let joined = format!("{text}\n{}", RECORD.sources.concat());
+    let module = naga::front::wgsl::parse_str(&joined).map_err(|e| fail(e.emit_to_string(&joined)))?;
+    let info = validate(&module).map_err(|e| fail(e.emit_to_string(&joined)))?;
+    let storage = |var: &GlobalVariable| matches!(var.space, AddressSpace::Storage { .. });
+    // The faults' own is among them.
+    let buffers = module.global_variables.iter().filter(|(_, var)| storage(var)).count() as u64;
+    if buffers > u64::from(target.max_storage_buffers) {
+        return Err(Error::KernelLimit {
+            kernel: shader.to_string(),
+            what: "storage buffers, with the sanitizer's",
+            needs: buffers,
+            has: target.max_storage_buffers.into(),
+        });
+    }
+    let sanitized = Rewriter::new(shader, text, module, target).and_then(|r| r.sanitized(&info)).map_err(fail)?;
+    let valid = validate(&sanitized.module);
+    valid.map_err(|e| fail(format!("is not valid any more once sanitised: {:?}", e.into_inner())))?;
+    Ok(sanitized)
 }
 
 fn validate(module: &Module) -> Result<naga::valid::ModuleInfo, naga::WithSpan<naga::valid::ValidationError>> {
@@ -51,6 +50,7 @@ fn validate(module: &Module) -> Result<naga::valid::ModuleInfo, naga::WithSpan<n
 
 /// What concerns the whole module.
 struct Rewriter<'a> {
+    shader: &'a str,
     lines: Lines<'a>,
     types: UniqueArena<Type>,
     module: Module,
@@ -111,6 +111,7 @@ impl<'a> Rewriter<'a> {
             module.global_variables[written].ty = module.types.insert(Type { name: None, inner }, Span::UNDEFINED);
         }
         Ok(Rewriter {
+            shader,
             lines,
             types: std::mem::take(&mut module.types),
             module,
@@ -124,8 +125,7 @@ impl<'a> Rewriter<'a> {
         })
     }
 
-    #[allow(clippy::type_complexity)]
-    fn module(mut self, info: &naga::valid::ModuleInfo) -> Result<(Module, u32, Vec<Site>, Vec<String>), String> {
+    fn sanitized(mut self, info: &naga::valid::ModuleInfo) -> Result<Sanitized, String> {
         if self.module.entry_points.is_empty() {
             return Err("has no entry point".into());
         }
@@ -169,7 +169,8 @@ impl<'a> Rewriter<'a> {
         self.module.functions = new;
         self.module.types = self.types;
         self.module.doc_comments = None;
-        Ok((self.module, binding, self.sites, self.unchecked))
+        let (sites, unchecked) = (self.sites, self.unchecked);
+        Ok(Sanitized { shader: self.shader.to_string(), module: self.module, binding, sites, unchecked })
     }
 
     /// An entry point that notes the invocation, calls `body` and reports.
