@@ -1,7 +1,9 @@
 // y = f(a, b) with broadcasting, over AXES axes, innermost first: extents n, strides a and b (0 where an operand repeats;
-// those of axis 0 are A0 and B0). A thread makes BY neighbours of axis 0, 4 or 1.
+// those of axis 0 are A0 and B0). A thread makes BY neighbours of axis 0, 4 or 1; the last one of a single row may have
+// fewer.
 struct Params {
     threads: u32,
+    total: u32,
     n0: u32, n1: u32, n2: u32, n3: u32, n4: u32,
     a1: u32, a2: u32, a3: u32, a4: u32, a5: u32,
     b1: u32, b2: u32, b3: u32, b4: u32, b5: u32,
@@ -38,13 +40,21 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     at += take(&rest, 4u, p.n4) * vec2(p.a4, p.b4);
     at += take(&rest, 5u, 1u) * vec2(p.a5, p.b5);
     if BY == 4u {
-        let left = vec4(a[at.x], a[at.x + A0], a[at.x + 2u * A0], a[at.x + 3u * A0]);
-        let right = vec4(b[at.y], b[at.y + B0], b[at.y + 2u * B0], b[at.y + 3u * B0]);
+        // The second to fourth neighbour, or the last there is.
+        let more = min(vec3(1u, 2u, 3u), vec3(p.total - 4u * i - 1u));
+        let left = vec4(a[at.x], a[at.x + more.x * A0], a[at.x + more.y * A0], a[at.x + more.z * A0]);
+        let right = vec4(b[at.y], b[at.y + more.x * B0], b[at.y + more.y * B0], b[at.y + more.z * B0]);
         let result = combine(left, right);
         y[4u * i] = result.x;
-        y[4u * i + 1u] = result.y;
-        y[4u * i + 2u] = result.z;
-        y[4u * i + 3u] = result.w;
+        if more.x == 1u {
+            y[4u * i + 1u] = result.y;
+        }
+        if more.y == 2u {
+            y[4u * i + 2u] = result.z;
+        }
+        if more.z == 3u {
+            y[4u * i + 3u] = result.w;
+        }
     } else {
         y[i] = combine(vec4(a[at.x]), vec4(b[at.y])).x;
     }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use super::sanitize::FILE_MARK;
 use super::texel::Texel;
 use super::texels::through_images;
 use crate::error::{Error, Result};
@@ -28,8 +29,15 @@ macro_rules! shader {
         $crate::exec::Shader {
             name: $file,
             sources: &[
-                $(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $shared)),)*
-                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $file)),
+                // The first line says where the text is from, see `sanitize`.
+                $(concat!(
+                    "//# file ", $shared, "\n",
+                    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $shared)),
+                ),)*
+                concat!(
+                    "//# file ", $file, "\n",
+                    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $file)),
+                ),
             ],
         }
     };
@@ -122,6 +130,8 @@ pub struct Binding {
     pub access: Access,
     /// Set where the kernel reads a copy of the buffer in an image.
     pub image: Option<Texel>,
+    /// The bytes from one element to the next, if it is an array.
+    pub stride: Option<u32>,
 }
 
 /// The scalar type of a parameter.
@@ -216,9 +226,14 @@ impl Kernel {
 
 fn source(prelude: &str, parts: &[Shader], shader: &Shader) -> String {
     let mut text = prelude.to_string();
-    for part in parts.iter().chain([shader]).flat_map(|s| s.sources) {
-        text += part;
-        text += "\n";
+    for part in parts.iter().chain([shader]) {
+        if !part.sources.iter().any(|text| text.starts_with(FILE_MARK)) {
+            text += &format!("{FILE_MARK}{}\n", part.name.lines().next().unwrap_or_default());
+        }
+        for part in part.sources {
+            text += part;
+            text += "\n";
+        }
     }
     text
 }
@@ -271,7 +286,11 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], images: usize) ->
             (naga::AddressSpace::Storage { access }, Some(at)) => {
                 let writes = access.contains(naga::StorageAccess::STORE);
                 let access = if writes { Access::Write } else { Access::Read };
-                kernel.bindings.push(Binding { name, index: at.binding, access, image: None });
+                let stride = match module.types[var.ty].inner {
+                    naga::TypeInner::Array { stride, .. } => Some(stride),
+                    _ => None,
+                };
+                kernel.bindings.push(Binding { name, index: at.binding, access, image: None, stride });
             }
             (naga::AddressSpace::Handle, Some(at)) => {
                 use naga::{ImageClass, ImageDimension, StorageAccess, TypeInner};
@@ -288,7 +307,7 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], images: usize) ->
                         "{name} is not a 2D storage texture of four, two or one 32-bit words, read"
                     )));
                 }
-                kernel.bindings.push(Binding { name, index: at.binding, access: Access::Read, image });
+                kernel.bindings.push(Binding { name, index: at.binding, access: Access::Read, image, stride: None });
             }
             (naga::AddressSpace::Uniform, Some(at)) => {
                 let naga::TypeInner::Struct { members, span } = &module.types[var.ty].inner else {

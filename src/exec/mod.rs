@@ -6,6 +6,7 @@ mod kernel;
 mod lower;
 mod plan;
 mod program;
+pub mod sanitize;
 mod target;
 mod texel;
 mod texels;

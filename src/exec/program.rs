@@ -110,6 +110,17 @@ impl Program {
         self.nodes.iter().find(|n| n.id == id)
     }
 
+    /// How many bytes a step may use of a buffer.
+    pub fn bytes(&self, buffer: BufferRef) -> u64 {
+        match buffer {
+            BufferRef::Input(i) => self.inputs[i as usize].ty.bytes(),
+            BufferRef::State(i) => self.states[i as usize].ty.bytes(),
+            BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
+            BufferRef::Temp(i) => self.temps[i as usize].bytes,
+            BufferRef::Unused => 0,
+        }
+    }
+
     /// Total arithmetic and traffic of all nodes.
     pub fn cost(&self) -> Cost {
         self.nodes.iter().fold(Cost::default(), |sum, n| Cost {

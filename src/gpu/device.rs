@@ -20,7 +20,7 @@ pub struct GpuOptions {
     pub adapter: Option<String>,
     /// Ask only for what every WebGPU device has, however much the adapter offers.
     pub webgpu_defaults: bool,
-    /// Whether the driver's shaders are compiled with bounds checks.
+    /// Whether the driver's shaders are compiled with bounds checks, or sanitised.
     pub checks: Checks,
 }
 
@@ -227,7 +227,8 @@ impl Gpu {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
             f16: device.features().contains(wgpu::Features::SHADER_F16),
-            images: if software && aliased::supported(&device) {
+            // What is read through an image escapes the sanitizer.
+            images: if software && checks != Checks::Sanitized && aliased::supported(&device) {
                 limits.max_storage_textures_per_shader_stage
             } else {
                 0

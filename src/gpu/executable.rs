@@ -10,7 +10,8 @@ use super::device::Gpu;
 use super::pipeline::Pipeline;
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::{Binding, BufferRef, NodeInfo, Program};
+use crate::exec::sanitize::{Fault, Sanitized};
+use crate::exec::{Binding, BufferRef, Kernel, NodeInfo, Program};
 use crate::graph::NodeId;
 use crate::shape::{DType, TensorType};
 
@@ -25,11 +26,52 @@ pub struct Executable {
     buffers: Buffers,
     pipelines: Vec<Arc<Pipeline>>,
     bind_groups: Vec<wgpu::BindGroup>,
+    faults: Option<FaultMemory>,
     staging: Arc<Buffer>,
     output_bytes: Vec<u64>,
     /// The commands of the next run with outputs, encoded while the device works on this one.
     ahead: Option<wgpu::CommandBuffer>,
     runs: u64,
+}
+
+/// Where sanitised kernels record their faults: a range of one buffer for each step.
+struct FaultMemory {
+    buffer: Arc<Buffer>,
+    /// Offset and size of each step's range, bytes.
+    ranges: Vec<(u64, u64)>,
+    /// What the buffer holds before a run.
+    clean: Vec<u32>,
+}
+
+impl FaultMemory {
+    /// `None` if the kernels are not sanitised.
+    fn new(gpu: &Gpu, program: &Program, pipelines: &[Arc<Pipeline>]) -> Option<FaultMemory> {
+        let align = u64::from(gpu.shared.device.limits().min_storage_buffer_offset_alignment);
+        let mut ranges = Vec::new();
+        let mut clean = Vec::new();
+        for step in &program.steps {
+            let sanitized = pipelines[step.kernel].sanitized.as_ref()?;
+            let offset = 4 * clean.len() as u64;
+            let operands = program.kernels[step.kernel].bindings.iter().zip(&step.buffers);
+            let padding = operands.filter_map(|(binding, &buffer)| {
+                let bytes = program.bytes(buffer);
+                Some((binding.index, (bytes.next_multiple_of(binding.stride?.into()) - bytes) as u32 / 4))
+            });
+            clean.extend(Sanitized::padding_words(padding));
+            let end = (offset + sanitized.buffer_bytes()).next_multiple_of(align);
+            clean.resize((end / 4) as usize, 0);
+            ranges.push((offset, sanitized.buffer_bytes()));
+        }
+        let buffer = gpu.storage("faults", 4 * clean.len() as u64);
+        gpu.shared.queue.write_buffer(&buffer.raw, 0, bytemuck::cast_slice(&clean));
+        (!ranges.is_empty()).then_some(FaultMemory { buffer, ranges, clean })
+    }
+
+    fn entry(&self, step: usize, binding: u32) -> wgpu::BindGroupEntry<'_> {
+        let (offset, bytes) = self.ranges[step];
+        let range = wgpu::BufferBinding { buffer: &self.buffer.raw, offset, size: std::num::NonZero::new(bytes) };
+        wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(range) }
+    }
 }
 
 struct Buffers {
@@ -138,8 +180,10 @@ impl Executable {
             let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
             let uniform_buffer = gpu.buffer("params", uniforms.len() as u64, usage);
             gpu.shared.queue.write_buffer(&uniform_buffer.raw, 0, &uniforms);
-            let pipelines: Vec<_> = program.kernels.iter().map(|k| gpu.shared.pipelines.get(device, k)).collect();
-            let bind_groups = program.steps.iter().zip(&offsets).map(|(step, &offset)| {
+            let pipeline = |kernel: &Arc<Kernel>| gpu.shared.pipelines.get(device, kernel, gpu.target());
+            let pipelines = program.kernels.iter().map(pipeline).collect::<Result<Vec<_>>>()?;
+            let faults = FaultMemory::new(gpu, &program, &pipelines);
+            let bind_groups = program.steps.iter().zip(&offsets).enumerate().map(|(i, (step, &offset))| {
                 let kernel = &program.kernels[step.kernel];
                 let operands = || kernel.bindings.iter().zip(&step.buffers);
                 let image = |(binding, &buffer): (&Binding, &BufferRef)| {
@@ -150,7 +194,14 @@ impl Executable {
                     binding: binding.index,
                     resource: match image {
                         Some(view) => wgpu::BindingResource::TextureView(view),
-                        None => buffers.get(&program, buffer).raw.as_entire_binding(),
+                        None => {
+                            let raw = &buffers.get(&program, buffer).raw;
+                            // The sanitizer is to know where the tensor ends.
+                            let bytes = program.bytes(buffer).next_multiple_of(binding.stride.unwrap_or(4).into());
+                            let size =
+                                std::num::NonZero::new(bytes).filter(|n| faults.is_some() && n.get() < raw.size());
+                            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: raw, offset: 0, size })
+                        }
                     },
                 });
                 let uniform = kernel.uniform.map(|binding| wgpu::BindGroupEntry {
@@ -161,7 +212,9 @@ impl Executable {
                         size: std::num::NonZero::new(step.params.len() as u64),
                     }),
                 });
-                let entries: Vec<_> = storage.chain(uniform).collect();
+                let recorded = pipelines[step.kernel].sanitized.as_ref().zip(faults.as_ref());
+                let recorded = recorded.map(|(sanitized, faults)| faults.entry(i, sanitized.binding));
+                let entries: Vec<_> = storage.chain(uniform).chain(recorded).collect();
                 let layout = &pipelines[step.kernel].layout;
                 let label = Some(kernel.shader);
                 Ok(device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries }))
@@ -176,6 +229,7 @@ impl Executable {
                 buffers,
                 pipelines,
                 bind_groups,
+                faults,
                 staging,
                 output_bytes,
                 ahead: None,
@@ -374,6 +428,29 @@ impl Executable {
         let ms_per_tick = f64::from(self.gpu.shared.queue.get_timestamp_period()) * 1e-6;
         let times = steps.iter().zip(ticks.chunks_exact(2));
         Ok(times.map(|(&step, t)| StepTime { step, ms: t[1].saturating_sub(t[0]) as f64 * ms_per_tick }).collect())
+    }
+
+    /// What the kernels did wrong in the runs since this was last asked, in order of dispatches: for a
+    /// [`Gpu`] opened with [`Checks::Sanitized`](super::Checks). Each names file and line of the shader, the variable,
+    /// index and length, the invocation, and the node that was computed.
+    pub fn faults(&self) -> Result<Vec<Fault>> {
+        let Some(memory) = &self.faults else {
+            if self.program.steps.is_empty() {
+                return Ok(Vec::new());
+            }
+            return Err(Error::invalid("looking for faults", "a Gpu opened with Checks::Sanitized", "one without"));
+        };
+        let contents = pollster::block_on(self.gpu.read(&[(&memory.buffer.raw, 4 * memory.clean.len() as u64)]))?;
+        let words: Vec<u32> = bytemuck::pod_collect_to_vec(&contents[0]);
+        self.gpu.shared.queue.write_buffer(&memory.buffer.raw, 0, bytemuck::cast_slice(&memory.clean));
+        let mut faults = Vec::new();
+        for (step, &(offset, bytes)) in self.program.steps.iter().zip(&memory.ranges) {
+            let Some(sanitized) = &self.pipelines[step.kernel].sanitized else { continue };
+            let found = sanitized.decode(&words[offset as usize / 4..][..bytes as usize / 4]);
+            let node = self.program.node(step.node);
+            faults.extend(found.into_iter().map(|fault| Fault { node: node.cloned(), ..fault }));
+        }
+        Ok(faults)
     }
 
     /// The value of a node after a run, if the program computes it. Only a program from

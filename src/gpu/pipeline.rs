@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use crate::exec::{Access, Kernel, Texel};
+use crate::error::Result;
+use crate::exec::sanitize::{Sanitized, sanitize};
+use crate::exec::{Access, Kernel, Target, Texel};
 
 /// Whether the driver's shaders check indices and bound loops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,6 +16,10 @@ pub enum Checks {
     Trusted,
     /// wgpu's checks: indices clamped, loops bounded, division by zero defined.
     Checked,
+    /// wgpu's checks, and shaders rewritten so that they record what they do wrong: see
+    /// [`sanitize`](crate::exec::sanitize) and [`Executable::faults`](super::Executable::faults). For tests; several
+    /// times slower.
+    Sanitized,
 }
 
 pub(super) fn texture_format(texel: Texel) -> wgpu::TextureFormat {
@@ -30,6 +36,8 @@ pub(super) fn texture_format(texel: Texel) -> wgpu::TextureFormat {
 pub(super) struct Pipeline {
     pub(super) raw: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
+    /// What is known of the shader if it was rewritten; its module is with the pipeline.
+    pub(super) sanitized: Option<Sanitized>,
 }
 
 pub(super) struct Pipelines {
@@ -46,23 +54,31 @@ impl Pipelines {
         self.checks
     }
 
-    pub(super) fn get(&self, device: &wgpu::Device, kernel: &Kernel) -> Arc<Pipeline> {
+    pub(super) fn get(&self, device: &wgpu::Device, kernel: &Kernel, target: &Target) -> Result<Arc<Pipeline>> {
         let mut known = self.by_source.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(pipeline) = known.get(&kernel.source) {
-            return pipeline.clone();
+            return Ok(pipeline.clone());
         }
-        let pipeline = Arc::new(self.build(device, kernel));
+        let pipeline = Arc::new(self.build(device, kernel, target)?);
         known.insert(kernel.source.clone(), pipeline.clone());
-        pipeline
+        Ok(pipeline)
     }
 
-    fn build(&self, device: &wgpu::Device, kernel: &Kernel) -> Pipeline {
-        let descriptor = wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.shader),
-            source: wgpu::ShaderSource::Wgsl(kernel.source.as_str().into()),
+    fn build(&self, device: &wgpu::Device, kernel: &Kernel, target: &Target) -> Result<Pipeline> {
+        let mut sanitized = match self.checks {
+            Checks::Sanitized => Some(sanitize(kernel.shader, &kernel.source, target)?),
+            Checks::Trusted | Checks::Checked => None,
         };
+        let source = match &mut sanitized {
+            Some(sanitized) => {
+                sanitized.unchecked.iter().for_each(|what| log::warn!("not sanitised: {what}"));
+                wgpu::ShaderSource::Naga(std::borrow::Cow::Owned(std::mem::take(&mut sanitized.module)))
+            }
+            None => wgpu::ShaderSource::Wgsl(kernel.source.as_str().into()),
+        };
+        let descriptor = wgpu::ShaderModuleDescriptor { label: Some(kernel.shader), source };
         let module = match self.checks {
-            Checks::Checked => device.create_shader_module(descriptor),
+            Checks::Checked | Checks::Sanitized => device.create_shader_module(descriptor),
             Checks::Trusted => {
                 let checks = wgpu::ShaderRuntimeChecks::unchecked();
                 // SAFETY: kernels keep their own indices in range and their loops finite; the test suite runs each of
@@ -86,8 +102,11 @@ impl Pipelines {
             (b.index, ty)
         });
         let uniform = kernel.uniform.map(|index| (index, buffer(wgpu::BufferBindingType::Uniform)));
+        let faults =
+            sanitized.as_ref().map(|s| (s.binding, buffer(wgpu::BufferBindingType::Storage { read_only: false })));
         let entries: Vec<wgpu::BindGroupLayoutEntry> = operands
             .chain(uniform)
+            .chain(faults)
             .map(|(binding, ty)| wgpu::BindGroupLayoutEntry {
                 binding,
                 visibility: wgpu::ShaderStages::COMPUTE,
@@ -108,11 +127,12 @@ impl Pipelines {
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
+                // The sanitizer's flags begin as zeros.
+                zero_initialize_workgroup_memory: self.checks == Checks::Sanitized,
                 ..Default::default()
             },
             cache: None,
         });
-        Pipeline { raw, layout }
+        Ok(Pipeline { raw, layout, sanitized })
     }
 }

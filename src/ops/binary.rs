@@ -156,7 +156,7 @@ fn lower_strided(lowering: &mut Lowering<'_>, op: u32, axes: &[Axis]) -> Result<
     let (a, b) = (lowering.input(0), lowering.input(1.min(lowering.input_count() - 1)));
     let (y, lanes) = (lowering.output(), lowering.target().lanes());
     let total = lowering.output_ty().shape.numel();
-    // Four neighbours a thread where a row is whole quads; a single row may run on into the padding.
+    // Four neighbours a thread where a row is whole quads; of a single row the last thread may have fewer.
     let by = if axes.len() == 1 || axes[0].extent.is_multiple_of(4) { 4 } else { 1 };
     let mut dispatch = lowering.dispatch(&BROADCAST).define("WG", lanes).define("OP", op).define("BY", by as u32);
     dispatch = dispatch.define("AXES", axes.len()).define("A0", axes[0].a).define("B0", axes[0].b);
@@ -171,7 +171,8 @@ fn lower_strided(lowering: &mut Lowering<'_>, op: u32, axes: &[Axis]) -> Result<
         }
     }
     let threads = total.div_ceil(by);
-    dispatch.param("threads", threads).bind("a", a.buffer).bind("b", b.buffer).bind("y", y).threads(threads)
+    dispatch = dispatch.param("threads", threads).param("total", total);
+    dispatch.bind("a", a.buffer).bind("b", b.buffer).bind("y", y).threads(threads)
 }
 
 /// An axis of a broadcast: its extent, and how far apart its neighbours are in each operand (0 where it repeats).
