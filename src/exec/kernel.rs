@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use super::halves::through_halves;
 use super::sanitize::FILE_MARK;
 use super::texel::Texel;
 use super::texels::through_images;
 use crate::error::{Error, Result};
-use crate::shape::DType;
 
 /// WGSL text under `shaders/`: the files that are joined, in order. Make one with [`shader!`](crate::shader).
 #[derive(Debug, Clone, Copy)]
@@ -54,14 +54,6 @@ pub enum Define {
     Bool(bool),
     /// `u32`, if it fits: lowering refuses what does not.
     Count(usize),
-    /// A type: the prelude has an alias instead of a constant.
-    Type(DType),
-}
-
-impl From<DType> for Define {
-    fn from(dtype: DType) -> Self {
-        Define::Type(dtype)
-    }
 }
 
 impl Define {
@@ -105,7 +97,6 @@ impl fmt::Display for Define {
             Define::F32(v) => write!(f, "f32 = {v:?}f"),
             Define::Bool(v) => write!(f, "bool = {v}"),
             Define::Count(v) => write!(f, "u32 = {v}u"),
-            Define::Type(dtype) => write!(f, "{dtype}"),
         }
     }
 }
@@ -183,25 +174,23 @@ pub struct Kernel {
 
 impl Kernel {
     /// Parses, validates and reflects `shader` with the given constants; remembered for the process.
-    /// Files of `parts` go between the constants and the shader's own. Up to `images` of its read-only arrays become
-    /// images.
+    /// Files of `parts` go between the constants and the shader's own. The arrays `halves` hold f16, and up to `images` of
+    /// the other read-only arrays become images.
     pub fn new(
         shader: &Shader,
         defines: &[(&'static str, Define)],
         parts: &[Shader],
+        halves: &[&str],
         images: usize,
     ) -> Result<Arc<Kernel>> {
         type Cache = Mutex<HashMap<(&'static str, String, usize), Arc<Kernel>>>;
         static CACHE: LazyLock<Cache> = LazyLock::new(Default::default);
         let mut prelude = String::new();
-        if defines.iter().any(|(_, value)| *value == Define::Type(DType::F16)) {
-            prelude += "enable f16;\n";
+        if !halves.is_empty() {
+            prelude += &format!("enable f16; // {}\n", halves.join(", "));
         }
         for (name, value) in defines {
-            prelude += &match value {
-                Define::Type(dtype) => format!("alias {name} = {dtype};\n"),
-                value => format!("const {name}: {value};\n"),
-            };
+            prelude += &format!("const {name}: {value};\n");
         }
         for part in parts {
             prelude += &format!("// {}\n", part.name);
@@ -213,7 +202,7 @@ impl Kernel {
                 return Ok(kernel.clone());
             }
         }
-        let kernel = Arc::new(reflect(shader, prelude, parts, images)?);
+        let kernel = Arc::new(reflect(shader, prelude, parts, halves, images)?);
         CACHE.lock().unwrap_or_else(|e| e.into_inner()).insert(key, kernel.clone());
         Ok(kernel)
     }
@@ -247,11 +236,15 @@ fn parse(source: &str) -> Result<naga::Module, String> {
     Ok(module)
 }
 
-fn reflect(shader: &Shader, prelude: String, parts: &[Shader], images: usize) -> Result<Kernel> {
+fn reflect(shader: &Shader, prelude: String, parts: &[Shader], halves: &[&str], images: usize) -> Result<Kernel> {
     let fail = |message: String| Error::Shader { shader: shader.name.to_string(), message };
     let written = source(&prelude, parts, shader);
     let mut source = written.clone();
     let mut module = parse(&source).map_err(fail)?;
+    if !halves.is_empty() {
+        source = through_halves(&source, &module, halves).map_err(fail)?;
+        module = parse(&source).map_err(fail)?;
+    }
     if images > 0 {
         let rewritten = through_images(&source, &module, images);
         match parse(&rewritten) {

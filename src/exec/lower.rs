@@ -66,6 +66,8 @@ struct Build<'t> {
     values: HashMap<NodeId, Value>,
     fusions: HashMap<NodeId, Fusion>,
     nodes: Vec<NodeInfo>,
+    /// Buffers of f16.
+    halves: HashSet<BufferRef>,
 }
 
 impl<'t> Build<'t> {
@@ -82,6 +84,7 @@ impl<'t> Build<'t> {
             values: HashMap::new(),
             fusions: HashMap::new(),
             nodes: Vec::new(),
+            halves: HashSet::new(),
         }
     }
 
@@ -167,6 +170,7 @@ impl<'t> Build<'t> {
                 buffer
             }
         };
+        self.mark(&node.ty, buffer);
         self.values.insert(id, Value { ty: node.ty.clone(), buffer });
         Ok(())
     }
@@ -219,6 +223,13 @@ impl<'t> Build<'t> {
         }
     }
 
+    /// Remembers how a tensor's elements are stored.
+    fn mark(&mut self, ty: &TensorType, buffer: BufferRef) {
+        if ty.dtype == DType::F16 {
+            self.halves.insert(buffer);
+        }
+    }
+
     fn temp(&mut self, bytes: u64) -> BufferRef {
         self.temps.push(bytes.max(4));
         BufferRef::Temp(self.temps.len() as u32 - 1)
@@ -239,6 +250,8 @@ pub struct Lowering<'a> {
 trait Emit {
     fn target(&self) -> &Target;
     fn bytes(&self, buffer: BufferRef) -> u64;
+    fn is_half(&self, buffer: BufferRef) -> bool;
+    fn mark(&mut self, ty: &TensorType, buffer: BufferRef);
     fn temp(&mut self, bytes: u64) -> BufferRef;
     fn constant(&mut self, data: TensorData) -> BufferRef;
     fn push(&mut self, kernel: Arc<Kernel>, step: Step);
@@ -251,6 +264,14 @@ impl Emit for Build<'_> {
 
     fn bytes(&self, buffer: BufferRef) -> u64 {
         Build::bytes(self, buffer)
+    }
+
+    fn is_half(&self, buffer: BufferRef) -> bool {
+        self.halves.contains(&buffer)
+    }
+
+    fn mark(&mut self, ty: &TensorType, buffer: BufferRef) {
+        Build::mark(self, ty, buffer);
     }
 
     fn temp(&mut self, bytes: u64) -> BufferRef {
@@ -301,6 +322,7 @@ impl Lowering<'_> {
     pub fn output(&mut self) -> BufferRef {
         if self.output.buffer == BufferRef::Unused {
             self.output.buffer = self.build.temp(self.output.ty.bytes());
+            self.build.mark(&self.output.ty, self.output.buffer);
         }
         self.output.buffer
     }
@@ -415,14 +437,16 @@ impl Dispatch<'_> {
                 .counted()
                 .or_else(|n| self.limit("in a number of 32 bits", n as u64, u32::MAX.into()).map(|()| *value))?;
         }
-        let halves = self.defines.iter().any(|(_, value)| *value == Define::Type(DType::F16));
-        if halves && !self.build.target().f16 {
+        let stored = |(name, buffer): &(&'static str, BufferRef)| self.build.is_half(*buffer).then_some(*name);
+        let mut halves: Vec<&str> = self.buffers.iter().filter_map(stored).collect();
+        halves.sort_unstable();
+        if !halves.is_empty() && !self.build.target().f16 {
             let kernel = self.shader.name.to_string();
             return Err(Error::Feature { kernel, feature: "f16 in shaders", site: self.site });
         }
         let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
         let images = if largest > LARGEST_IMAGE_BYTES { 0 } else { self.build.target().images };
-        Kernel::new(self.shader, &self.defines, &self.parts, images as usize)
+        Kernel::new(self.shader, &self.defines, &self.parts, &halves, images as usize)
     }
 
     fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {

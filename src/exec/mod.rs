@@ -2,6 +2,7 @@
 //! touches a device.
 
 mod fuse;
+mod halves;
 mod kernel;
 mod lower;
 mod plan;

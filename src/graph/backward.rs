@@ -132,6 +132,12 @@ impl<'r> Var<'r> {
                     let operand = recorder.with_graph(|g| format!("operand {slot} ({})", g.describe(input)));
                     return Err(Error::NotDifferentiable { op: op.name().to_string(), operand, site });
                 };
+                // As its value is stored.
+                let stored = recorder.var(input).ty().dtype;
+                let gradient = match gradient.ty().dtype == stored {
+                    true => gradient,
+                    false => recorder.as_gradient_of(site, || gradient.cast(stored))?,
+                };
                 let total = match by_node.get(&input) {
                     Some(&sum) => recorder.as_gradient_of(site, || sum.add(gradient))?,
                     None => gradient,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::node::{Graph, Init, Kind, Node, NodeId, StateDef, StateId, TensorData};
 use crate::error::{Error, Mismatch, Result, Site};
-use crate::ops::Operator;
-use crate::shape::{MAX_ELEMENTS, Shape, TensorType};
+use crate::ops::{Operator, Storage};
+use crate::shape::{DType, MAX_ELEMENTS, Shape, TensorType};
 
 /// Whether layers behave as in training (batch statistics, dropout) or as in inference (running statistics).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -242,7 +242,7 @@ impl Recorder {
             let types: Vec<&TensorType> = ids.iter().map(|&id| &graph.node(id).ty).collect();
             let operands = || ids.iter().map(|&id| graph.describe(id)).collect::<Vec<_>>().join(", ");
             // Checked first: an operator may then multiply extents without a thought of overflow.
-            let result = types.iter().try_for_each(|ty| countable("operand", ty)).and_then(|()| op.infer(&types));
+            let result = types.iter().try_for_each(|ty| countable("operand", ty)).and_then(|()| infer(&op, &types));
             let result = result.and_then(|ty| countable("result", &ty).map(|()| ty));
             result.map_err(|wrong| mismatch(op.name(), wrong, operands(), site))?
         };
@@ -311,6 +311,19 @@ impl Recorder {
     pub(super) fn var(&self, id: NodeId) -> Var<'_> {
         Var { recorder: self, id }
     }
+}
+
+/// The result's type, where tensors may be stored as f16.
+fn infer(op: &impl Operator, types: &[&TensorType]) -> Result<TensorType, Mismatch> {
+    let half = |ty: &TensorType| ty.dtype == DType::F16;
+    if op.storage() == Storage::Single || !types.iter().any(|ty| half(ty)) {
+        return op.infer(types);
+    }
+    let wide = |ty: &&TensorType| TensorType { dtype: if half(ty) { DType::F32 } else { ty.dtype }, ..(*ty).clone() };
+    let wide: Vec<TensorType> = types.iter().map(wide).collect();
+    let result = op.infer(&wide.iter().collect::<Vec<_>>())?;
+    let narrow = op.storage() == Storage::LikeFirst && half(types[0]) && result.dtype == DType::F32;
+    Ok(TensorType { dtype: if narrow { DType::F16 } else { result.dtype }, ..result })
 }
 
 /// Fails if a tensor has more elements than kernels can count.

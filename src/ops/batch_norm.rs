@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::detach::vjp_of_formula;
 use super::reduce::column_sum;
-use super::{Comparison, Cost, Operator, VjpCall, expect_f32, operands};
+use super::{Comparison, Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
@@ -99,6 +99,10 @@ impl Operator for Statistics {
         "batch_stats"
     }
 
+    fn storage(&self) -> Storage {
+        Storage::Wide
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [x] = operands(inputs)?;
         expect_rows(x)?;
@@ -140,6 +144,10 @@ struct Normalize {
 impl Operator for Normalize {
     fn name(&self) -> &'static str {
         "batch_norm"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
@@ -211,6 +219,10 @@ impl Operator for Sums {
         "batch_norm_sums"
     }
 
+    fn storage(&self) -> Storage {
+        Storage::Wide
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [_, _, _, affine] = operands(inputs)?;
         Ok(affine.clone())
@@ -256,6 +268,10 @@ struct InputGradient {
 impl Operator for InputGradient {
     fn name(&self) -> &'static str {
         "batch_norm_grad"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

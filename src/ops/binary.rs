@@ -1,6 +1,6 @@
 //! Functions of two variables, applied element by element with broadcasting.
 
-use super::{Cost, Operator, VjpCall, expect_f32, operands};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -78,6 +78,10 @@ fn extent(shape: &Shape, rank: usize, axis: usize) -> usize {
 impl Operator for Binary {
     fn name(&self) -> &'static str {
         self.code().0
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
@@ -230,6 +234,10 @@ impl Operator for Factor {
         }
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         infer_broadcast(inputs)
     }
@@ -324,6 +332,10 @@ struct Broadcast(Shape);
 impl Operator for Broadcast {
     fn name(&self) -> &'static str {
         "broadcast"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

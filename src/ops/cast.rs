@@ -41,7 +41,7 @@ impl Operator for Cast {
             return Ok(());
         }
         let (y, lanes, quads) = (lowering.output(), lowering.target().lanes(), x.ty.shape.numel().div_ceil(4));
-        let dispatch = lowering.dispatch(&CAST).define("WG", lanes).define("X", x.ty.dtype).define("Y", self.dtype);
+        let dispatch = lowering.dispatch(&CAST).define("WG", lanes);
         dispatch.bind("x", x.buffer).bind("y", y).param("quads", quads).threads(quads)
     }
 }

@@ -6,7 +6,7 @@ use super::conv_grouped as grouped;
 use super::matmul::{Layout, Product, product};
 use super::operand::{Operands, Place};
 use super::reduce::column_sum;
-use super::{Cost, Operator, VjpCall, expect_f32, operands};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader};
 use crate::graph::Var;
@@ -136,6 +136,10 @@ impl Operator for Forward {
         "conv2d"
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let expected = 2 + usize::from(self.bias) + usize::from(self.addend);
         if inputs.len() != expected {
@@ -232,6 +236,10 @@ impl Operator for InputGradient {
         "conv2d_input_grad"
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [_, w] = if self.addend { operands::<3>(inputs).map(|[gy, w, _]| [gy, w])? } else { operands(inputs)? };
         self.conv.extents(&self.shape, &w.shape)?;
@@ -311,6 +319,10 @@ struct WeightGradient(Conv2d, Shape);
 impl Operator for WeightGradient {
     fn name(&self) -> &'static str {
         "conv2d_weight_grad"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Wide
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

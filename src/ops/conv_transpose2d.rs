@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::conv2d::{Conv2d, Epilogue, conv_cost, lower_adjoint, weight_gradient};
-use super::{Cost, Operator, VjpCall, expect_f32};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;
 use crate::graph::Var;
@@ -89,6 +89,10 @@ struct Transposed {
 impl Operator for Transposed {
     fn name(&self) -> &'static str {
         "conv_transpose2d"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

@@ -4,7 +4,7 @@
 
 use super::detach::vjp_of_formula;
 use super::reduce::sum_stages;
-use super::{Cost, Operator, VjpCall, expect_f32, operands};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Dispatch, Lowering, Shader};
 use crate::graph::Var;
@@ -165,6 +165,10 @@ impl Operator for Statistics {
         self.0.name()
     }
 
+    fn storage(&self) -> Storage {
+        Storage::Wide
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [x] = operands(inputs)?;
         let e = self.0.extents(x)?;
@@ -234,6 +238,10 @@ impl Operator for Normalize {
         self.over.name()
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [x, _, affine] = operands(inputs)?;
         let pair = Shape::from([2, self.over.extents(x)?.channels()]);
@@ -274,6 +282,10 @@ struct InputGradient(Normalize);
 impl Operator for InputGradient {
     fn name(&self) -> &'static str {
         "group_norm_grad"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
@@ -326,6 +338,10 @@ struct AffineGradient(Normalize);
 impl Operator for AffineGradient {
     fn name(&self) -> &'static str {
         "group_norm_affine_grad"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Wide
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

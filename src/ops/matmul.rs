@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::conv2d::splits;
 use super::operand::{Operands, Place};
 use super::reduce::column_sum;
-use super::{Cost, Operator, VjpCall, expect_f32};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
@@ -151,6 +151,11 @@ impl Matmul {
 impl Operator for Matmul {
     fn name(&self) -> &'static str {
         if self.batched { "batch_matmul" } else { "matmul" }
+    }
+
+    fn storage(&self) -> Storage {
+        // The gradient of a weight sums over all rows.
+        if self.layout == Layout::TransposedA && !self.batched { Storage::Wide } else { Storage::LikeFirst }
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

@@ -93,6 +93,11 @@ pub trait Operator: fmt::Debug + Send + Sync {
     /// The type of the result, or which operand does not fit.
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch>;
 
+    /// How operands may be stored, and how the result is then.
+    fn storage(&self) -> Storage {
+        Storage::Single
+    }
+
     /// Whether gradients flow through it at all. Operands of one that says no count as constant.
     fn differentiable(&self) -> bool {
         true
@@ -129,6 +134,18 @@ pub trait Operator: fmt::Debug + Send + Sync {
     fn mutates(&self) -> &'static [usize] {
         &[]
     }
+}
+
+/// How an operator's tensors may be stored. Kernels are written for f32; where a tensor is stored as f16, they widen what
+/// they read and round what they write, and still compute in f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    /// Operands and result as [`Operator::infer`] says.
+    Single,
+    /// Real operands as f32 or f16, the result as the first operand. `infer` sees f32.
+    LikeFirst,
+    /// Real operands as f32 or f16, the result as f32: sums over many elements. `infer` sees f32.
+    Wide,
 }
 
 /// What [`Operator::vjp`] is given.

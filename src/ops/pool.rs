@@ -1,7 +1,7 @@
 //! Max pooling over windows of images and over groups of consecutive graph nodes.
 
 use super::blocks::View;
-use super::{Cost, Operator, VjpCall, expect_f32, operands};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Dispatch, Lowering, Shader};
 use crate::graph::Var;
@@ -69,6 +69,10 @@ impl Operator for MaxPool {
         }
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [x] = operands(inputs)?;
         expect_f32("x", x)?;
@@ -129,6 +133,10 @@ struct MaxPoolGrad(MaxPool);
 impl Operator for MaxPoolGrad {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

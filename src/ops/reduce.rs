@@ -2,7 +2,7 @@
 //! the logarithm of the length.
 
 use super::operand::{Operands, Place};
-use super::{Cost, Operator, VjpCall, expect_f32, operands};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
@@ -126,6 +126,10 @@ fn stages(
 impl Operator for Sum {
     fn name(&self) -> &'static str {
         "sum"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Wide
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

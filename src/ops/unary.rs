@@ -1,6 +1,6 @@
 //! Functions of one variable, applied element by element.
 
-use super::{Comparison, Operator, VjpCall, expect_f32, operands};
+use super::{Comparison, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -173,6 +173,10 @@ impl Operator for Unary {
         self.code().0
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [x] = operands(inputs)?;
         expect_f32("x", x)?;
@@ -221,6 +225,10 @@ struct UnaryGrad(Unary);
 impl Operator for UnaryGrad {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

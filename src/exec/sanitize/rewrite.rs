@@ -31,12 +31,8 @@ pub(super) fn rewrite(shader: &str, text: &str, target: &Target) -> Result<Sanit
     // The faults' own is among them.
     let buffers = module.global_variables.iter().filter(|(_, var)| storage(var)).count() as u64;
     if buffers > u64::from(target.max_storage_buffers) {
-        return Err(Error::KernelLimit {
-            kernel: shader.to_string(),
-            what: "storage buffers, with the sanitizer's",
-            needs: buffers,
-            has: target.max_storage_buffers.into(),
-        });
+        let has = target.max_storage_buffers;
+        return Err(fail(format!("needs {buffers} storage buffers with the sanitizer's, the adapter has {has}")));
     }
     let sanitized = Rewriter::new(shader, text, module, target).and_then(|r| r.sanitized(&info)).map_err(fail)?;
     let valid = validate(&sanitized.module);
