@@ -374,6 +374,8 @@ fn attempt(
             Ok(Outcome::Compiled)
         }
         Err(Error::BindingTooLarge { .. } | Error::KernelLimit { .. }) => Ok(Outcome::Recorded),
+        // A case that names a state for its own shape, which the layer then names with another.
+        Err(Error::Named { .. }) => Ok(Outcome::Recorded),
         Err(other) => Err(format!("does not lower: {other}")),
     }
 }
@@ -454,7 +456,8 @@ fn no_case_with_a_wrong_operand_panics() {
     let result = runner(MUTATED, 5000, 4096).run(&mutation, |(case, operand, axis, what, extent)| {
         let case = &cases[case];
         let (operands, integer) = mutate(case, operand, axis, what, extent);
-        let outcome = caught(|| attempt(|r, x| (case.build)(r, x), &operands, integer, "kernels-tests"));
+        // Any line: a case may call a layer through a function pointer, which is then its own caller.
+        let outcome = caught(|| attempt(|r, x| (case.build)(r, x), &operands, integer, ""));
         let told = |text: String| TestCaseError::fail(format!("{}, with {operands:?} {text}", case.name()));
         match outcome {
             Ok(outcome) => _ = met[outcome.map_err(told)? as usize].fetch_add(1, Ordering::Relaxed),
