@@ -23,8 +23,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         rooms: &["src"],
-        // Rewrites declarations of buffers as declarations of images.
-        but: &["src/exec/texels.rs"],
+        // They rewrite declarations of buffers: as images, and as arrays of f16.
+        but: &["src/exec/texels.rs", "src/exec/halves.rs"],
         words: &["@compute", "@group", "var<storage"],
         why: "kernels are files under shaders, not text in Rust",
     },
