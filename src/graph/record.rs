@@ -258,7 +258,11 @@ impl Recorder {
         rule: impl FnOnce(&[TensorType]) -> Result<(), Mismatch>,
     ) -> Result<()> {
         let types: Vec<TensorType> = operands.iter().map(|v| v.ty()).collect();
-        rule(&types).map_err(|wrong| self.misfit(op, wrong, operands))
+        match rule(&types) {
+            Ok(()) => Ok(()),
+            // In a closure the caller's line would be lost.
+            Err(wrong) => Err(self.misfit(op, wrong, operands)),
+        }
     }
 
     /// The error of a function that records several operators, where an operand does not fit it: as an operator's own.

@@ -3,8 +3,8 @@
 use super::NORM_EPS;
 use super::losses::expect;
 use crate::error::Result;
-use crate::graph::{Init, Mode, TensorData, Var};
-use crate::shape::TensorType;
+use crate::graph::{Init, Mode, Var};
+use crate::shape::{DType, TensorType};
 
 /// The most power iterations a run.
 const MAX_ITERATIONS: usize = 1_000;
@@ -36,9 +36,7 @@ pub fn group_norm<'r>(x: Var<'r>, name: &str, groups: usize) -> Result<Var<'r>> 
 #[track_caller]
 fn affine<'r>(x: Var<'r>, name: &str) -> Var<'r> {
     let channels = x.shape().channels();
-    let start = [vec![1.0; channels], vec![0.0; channels]].concat();
-    let init = Init::Data(TensorData::f32([2, channels], &start).expect("two rows"));
-    x.recorder().param_with(&format!("{name}/affine"), [2, channels], init)
+    x.recorder().param_with(&format!("{name}/affine"), [2, channels], Init::Rows(vec![1.0, 0.0]))
 }
 
 /// A weight divided by its largest singular value, seen as a matrix of rows × output channels (Miyato et al. 2018,
@@ -49,6 +47,8 @@ fn affine<'r>(x: Var<'r>, name: &str) -> Var<'r> {
 #[track_caller]
 pub fn spectral_norm<'r>(weight: Var<'r>, name: &str, iterations: usize) -> Result<Var<'r>> {
     let (r, shape, op) = (weight.recorder(), weight.shape(), "spectral_norm");
+    let dtype = weight.ty().dtype;
+    expect(op, "weight", dtype == DType::F32, DType::F32, dtype, &[weight])?;
     let fits = shape.rank() >= 2 && shape.numel() > 0;
     expect(op, "weight", fits, "at least 2 axes and none of extent 0", &shape, &[weight])?;
     let some = (1..=MAX_ITERATIONS).contains(&iterations);

@@ -51,6 +51,9 @@ pub(super) fn within_count(operand: &'static str, extents: &[usize]) -> Result<(
 /// What `fits` holds; if it does not, the error of a method or layer made of several operators, with the caller's line.
 #[track_caller]
 pub(crate) fn expect<T>(op: &str, operands: &[Var<'_>], fits: Result<T, Mismatch>) -> Result<T> {
-    let recorder = operands.first().map(|v| v.recorder());
-    fits.map_err(|wrong| recorder.expect("an operand").misfit(op, wrong, operands))
+    match fits {
+        Ok(value) => Ok(value),
+        // In a closure the caller's line would be lost.
+        Err(wrong) => Err(operands.first().expect("an operand").recorder().misfit(op, wrong, operands)),
+    }
 }
