@@ -30,6 +30,8 @@ fn expect_features(layer: &str, x: Var<'_>, matrix: &SpmmMatrix, out: usize) -> 
 
 /// The most channels a layer makes.
 const MAX_CHANNELS: usize = 1 << 20;
+/// The most terms of a polynomial: each is a few nodes.
+const MAX_ORDER: usize = 1_000;
 
 /// Chebyshev graph convolution of N×V×C features to `out` channels with `order` terms (Defferrard et al. 2016, eq. 4;
 /// Ge et al. 2019, eq. 1): `Σ_k T_k(L~) x θ_k + b`, L~ the rescaled Laplacian.
@@ -46,8 +48,8 @@ pub fn chebyshev<'r>(
     bias: bool,
 ) -> Result<Var<'r>> {
     expect_features("chebyshev", x, laplacian, out)?;
-    if order == 0 {
-        return expect("chebyshev", &[x], Err(Mismatch::new("order", "at least 1", order)));
+    if !(1..=MAX_ORDER).contains(&order) {
+        return expect("chebyshev", &[x], Err(Mismatch::new("order", format!("1 to {MAX_ORDER}"), order)));
     }
     let r = x.recorder();
     let c = x.shape().channels();

@@ -124,6 +124,12 @@ fn sum_over_image(x: Var<'_>) -> Result<Var<'_>> {
     x.sum_all()?.scale(1.0 / batch as f32)
 }
 
+/// The squared products of edges and normals.
+#[track_caller]
+fn along<'r>(edges: Var<'r>, normals: Var<'r>) -> Result<Var<'r>> {
+    sum_over_image(edges.mul(normals)?.sum(&[2])?.square()?)
+}
+
 /// The constant matrices of a mesh that its losses multiply with.
 #[derive(Debug, Clone)]
 pub struct MeshOperators {
@@ -166,8 +172,7 @@ impl<'r> MeshLoss<'r> {
     pub fn new(xyz: Var<'r>, uv: Var<'r>, truth: &MeshTruth<'r>, mesh: &MeshOperators) -> Result<Self> {
         let vertex = squared_error(xyz, truth.xyz)?.add(squared_error(uv, truth.uv)?)?;
         let edges = xyz.spmm(&mesh.edges)?;
-        let along = |normals: Var<'r>| -> Result<Var<'r>> { sum_over_image(edges.mul(normals)?.sum(&[2])?.square()?) };
-        let normal = along(truth.normals_left)?.add(along(truth.normals_right)?)?;
+        let normal = along(edges, truth.normals_left)?.add(along(edges, truth.normals_right)?)?;
         let true_edges = truth.xyz.spmm(&mesh.edges)?;
         let edge = squared_error(edges.square()?.sum(&[2])?, true_edges.square()?.sum(&[2])?)?;
         let offsets = xyz.sub(truth.xyz)?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use glam::{DAffine3, DMat3, DVec3, Mat3};
 
 use crate::error::{Error, Mismatch, Result};
-use crate::graph::Var;
+use crate::graph::{Recorder, Var};
 use crate::hand::joints::RIG_PARENTS;
 use crate::hand::{JointFrame, RiggedHand};
 use crate::ops::{Skeleton, SkinWeights};
@@ -24,7 +24,8 @@ pub fn blend_shapes<'r>(template: Var<'r>, shapes: Var<'r>, weights: Var<'r>) ->
     if let Some(wrong) = wrong {
         return Err(template.recorder().misfit("blend_shapes", wrong, &[template, shapes, weights]));
     }
-    let flat = weights.linear(shapes.reshape([k, 3 * v])?, template.reshape([3 * v])?, false)?;
+    let width = v.saturating_mul(3);
+    let flat = weights.linear(shapes.reshape([k, width])?, template.reshape([width])?, false)?;
     flat.reshape([n, v, 3])
 }
 
@@ -149,13 +150,19 @@ impl SkinnedModel {
                 return Err(r.misfit("pose", wrong, &[rotations]));
             }
         };
-        let each = |values: &[f32]| r.constant([n, joints, 12], &values.repeat(n));
-        let turns = rigid_transforms(rotations, r.constant([n, joints, 3], &vec![0.0; 3 * n * joints])?)?;
-        let frames = each(&self.rest)?.compose(turns)?.forward_kinematics(&self.skeleton)?;
+        let turns = rigid_transforms(rotations, r.scalar(0.0).broadcast([n, joints, 3])?)?;
+        let frames = each(r, n, &self.rest)?.compose(turns)?.forward_kinematics(&self.skeleton)?;
         let vertices = r.constant([self.weights.vertices(), 3], &self.vertices)?;
-        let vertices = vertices.skin(frames.compose(each(&self.inverse)?)?, &self.weights)?;
+        let vertices = vertices.skin(frames.compose(each(r, n, &self.inverse)?)?, &self.weights)?;
         Ok(PosedModel { frames, joints: translations(frames)?, vertices })
     }
+}
+
+/// The joints' maps, for each of `n` poses.
+#[track_caller]
+fn each<'r>(r: &'r Recorder, n: usize, maps: &[f32]) -> Result<Var<'r>> {
+    let joints = maps.len() / 12;
+    r.constant([1, joints, 12], maps)?.broadcast([n, joints, 12])
 }
 
 fn affine(rows: &[f32; 12]) -> DAffine3 {

@@ -399,8 +399,7 @@ impl<'r> Var<'r> {
     /// Scale 1 and shift 0 for each channel of this: `[2, C]`.
     #[track_caller]
     pub(super) fn neutral_affine(self) -> Result<Var<'r>> {
-        let channels = self.shape().channels();
-        self.recorder().constant([2, channels], &[vec![1.0; channels], vec![0.0; channels]].concat())
+        self.recorder().constant([2, 1], &[1.0, 0.0])?.broadcast([2, self.shape().channels()])
     }
 
     /// Records that this named state becomes `keep·state + (1 − keep)·value` at the end of every run: an exponential

@@ -46,7 +46,7 @@ impl Operator for Project {
         let gp = call.grad(0, || r.apply(ProjectGrad(*self), &[points, camera, gy]))?;
         let gc = call.grad(1, || {
             // What the focal lengths multiply is where a camera of focal length 1 sees the points.
-            let plain = r.constant([n, 4], &[1.0, 1.0, 0.0, 0.0].repeat(n))?;
+            let plain = r.constant([1, 4], &[1.0, 1.0, 0.0, 0.0])?.broadcast([n, 4])?;
             let slopes = r.apply(*self, &[points, plain])?;
             r.concat(&[slopes.mul(gy)?.sum(&[1])?, gy.sum(&[1])?], 2)?.reshape([n, 4])
         })?;

@@ -33,7 +33,7 @@ impl Operator for Select {
 
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let (condition, gy) = (call.inputs[0], call.cotangent);
-        let zero = || gy.recorder().constant([1], &[0.0])?.broadcast(gy.shape());
+        let zero = || gy.recorder().constant(vec![1; gy.shape().rank()], &[0.0])?.broadcast(gy.shape());
         let ga = call.grad(1, || condition.select(gy, zero()?))?;
         let gb = call.grad(2, || condition.select(zero()?, gy))?;
         Ok(vec![None, ga, gb])

@@ -426,7 +426,7 @@ fn meshes() -> Vec<Case> {
         ("uniform_laplacian", |x, m| x.spmm(m.uniform_laplacian()), reference::uniform_laplacian),
         ("cotangent_laplacian", |x, m| x.cotangent_laplacian(m), reference::cotangent_laplacian),
         ("edge_length", |x, m| edge_length(x, m, 1.25), |x, f| scalar(reference::edge_length(x, f, 1.25))),
-        ("normal_consistency", normal_consistency, |x, f| scalar(reference::normal_consistency(x, f))),
+        ("normal_consistency", |x, m| normal_consistency(x, m), |x, f| scalar(reference::normal_consistency(x, f))),
     ];
     let mut cases = Vec::new();
     for (name, vertices, faces) in surfaces() {

@@ -62,7 +62,7 @@ pub fn gradient_penalty<'r>(
     along[0] = batch;
     let between = fake.add(real.sub(fake)?.mul(mix.reshape(along)?)?)?.detach()?;
     let scores = critic(between)?;
-    let ones = r.constant(scores.shape(), &vec![1.0; scores.shape().numel()])?;
+    let ones = r.constant(vec![1; scores.shape().rank()], &[1.0])?.broadcast(scores.shape())?;
     let gradient = scores.pullback(ones, &[between])?.of(between);
     let Some(gradient) = gradient else {
         let expected = "scores that depend on the samples";
