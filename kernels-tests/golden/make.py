@@ -179,8 +179,9 @@ for include in [True, False]:
     )
 case("adaptive_avg_pool2d", [normal(1, 7, 5, 3)], lambda x: nhwc(F.adaptive_avg_pool2d(nchw(x), (3, 2))), h=3, w=2)
 case("adaptive_avg_pool2d", [normal(2, 4, 4, 4)], lambda x: nhwc(F.adaptive_avg_pool2d(nchw(x), (2, 3))), h=2, w=3)
-case("global_avg_pool2d", [normal(2, 4, 3, 4)], lambda x: x.mean((1, 2), keepdim=True))
-case("global_max_pool2d", [distinct(2, 4, 3, 4)], lambda x: x.amax((1, 2), keepdim=True))
+for shape in [(2, 4, 3, 4), (1, 1, 5, 3)]:
+    case("global_avg_pool2d", [normal(*shape)], lambda x: x.mean((1, 2), keepdim=True))
+    case("global_max_pool2d", [distinct(*shape)], lambda x: x.amax((1, 2), keepdim=True))
 case("upsample_nearest", [normal(1, 3, 2, 4)], lambda x: nhwc(F.interpolate(nchw(x), scale_factor=2, mode="nearest")), factor=2)
 case("upsample_nearest", [normal(2, 2, 2, 3)], lambda x: nhwc(F.interpolate(nchw(x), scale_factor=3, mode="nearest")), factor=3)
 for h, w in [(7, 5), (3, 2)]:

@@ -375,6 +375,10 @@ impl Operator for Permute {
         "permute"
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [x] = operands(inputs)?;
         expect_f32("x", x)?;

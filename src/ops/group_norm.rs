@@ -4,7 +4,7 @@
 
 use super::detach::vjp_of_formula;
 use super::reduce::sum_stages;
-use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32, expect_float, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Dispatch, Lowering, Shader};
 use crate::graph::Var;
@@ -76,7 +76,7 @@ impl Over {
     }
 
     fn extents(self, x: &TensorType) -> Result<Extents, Mismatch> {
-        expect_f32("x", x)?;
+        expect_float("x", x)?;
         let least = if self == Over::Layer { 1 } else { 2 };
         if x.shape.rank() < least || x.shape.numel() == 0 {
             return Err(Mismatch::new("x", format!("at least {least} axes and none of extent 0"), x));
