@@ -24,7 +24,7 @@ mod conv_transpose2d;
 mod correlation;
 mod cumulative;
 mod detach;
-pub(crate) mod extents;
+mod extents;
 mod extreme;
 mod gather;
 mod grid_sample;
