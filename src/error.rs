@@ -35,6 +35,16 @@ impl Mismatch {
     pub fn new(operand: &'static str, expected: impl fmt::Display, got: impl fmt::Display) -> Self {
         Mismatch { operand, expected: expected.to_string(), got: got.to_string() }
     }
+
+    /// A mismatch of `operand` unless it `fits`.
+    pub(crate) fn unless(
+        fits: bool,
+        operand: &'static str,
+        expected: impl fmt::Display,
+        got: impl fmt::Display,
+    ) -> Result<(), Self> {
+        if fits { Ok(()) } else { Err(Self::new(operand, expected, got)) }
+    }
 }
 
 /// Everything that can go wrong in this crate.

@@ -6,7 +6,7 @@ use knuckle::graph::TensorData;
 use knuckle::ops::{Adam, AdamW, Optimizer, RmsProp, Sgd};
 use knuckle::rng::Rng;
 use knuckle::testing::{EPSILON, Tolerance, close};
-use knuckle::{Init, Recorder, Result, States, Var};
+use knuckle::{DType, Init, Recorder, Result, States, Var};
 
 const STEPS: usize = 6;
 
@@ -277,6 +277,41 @@ fn a_run_with_a_bad_loss_changes_nothing() -> Result<()> {
         assert_eq!(states.read(&names)?, before, "after a loss of {bad}");
         train.run([("c", &[1.0; 5])])?;
         assert_ne!(states.read(&names)?, before);
+    }
+    Ok(())
+}
+
+/// Whoever reads state sees it as it was before the run, however it is read and in whatever order changes are recorded; the
+/// result of a change is the state after it.
+#[test]
+fn state_is_read_as_it_was_before_the_run() -> Result<()> {
+    let r = Recorder::training();
+    let [w, a, b] = ["w", "a", "b"].map(|name| r.param_with(name, [5], Init::Constant(f32::from(name.as_bytes()[0]))));
+    let average = r.buffer("average", w.ty(), Init::Constant(0.0));
+    let doubled = w.scale(2.0)?;
+    let loss = w.mul(r.input("c", [5]))?.sum_all()?;
+    r.step(&Sgd::default(), &loss.backward()?, r.scalar(1.0))?;
+    average.follow(w.detach()?.reshape([1, 5])?.reshape([5])?, 0.5)?;
+    let once = a.assign(b)?;
+    b.reshape([1, 5])?.assign(a.reshape([1, 5])?)?;
+    let (next, own) = (once.offset(1.0)?, r.buffer("own", w.ty(), Init::Constant(4.0)));
+    own.assign(own.cast(DType::F32)?)?.assign(next)?;
+    let last = own.follow(own, 0.5)?;
+    let states = States::new(&TRUSTED);
+    let outputs = [w, w.reshape([1, 5])?, doubled, once, next, b, last.broadcast([1, 5])?];
+    let mut train = TRUSTED.compile_with(&r, outputs, &states)?;
+    let (mut w, mut average, mut a, mut b) = (119.0f32, 0.0f32, 97.0f32, 98.0f32);
+    let mut own = 4.0;
+    for step in 0..3 {
+        let results = train.run([("c", &[1.0; 5])])?;
+        let expected = [w, w, 2.0 * w, b, b + 1.0, b, 0.5 * (b + 1.0) + 0.5 * own];
+        for (i, want) in expected.into_iter().enumerate() {
+            assert_eq!(results.f32(i), [want; 5], "step {step}, output {i}");
+        }
+        (w, average, a, b, own) = (w - 1.0, 0.5 * average + 0.5 * w, b, a, expected[6]);
+        for (name, want) in [("w", w), ("average", average), ("a", a), ("b", b), ("own", own)] {
+            assert_eq!(states.read(&[name])?[0].to_f32(), [want; 5], "step {step}, {name}");
+        }
     }
     Ok(())
 }

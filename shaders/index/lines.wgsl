@@ -7,6 +7,8 @@ struct Params {
     rows: u32, // indices a line
     extent: u32, // what they are below
     inner: u32,
+    first_row: u32, // of the rows that a dispatch looks at
+    last_row: u32,
     index_stride: u32, // from an index to the next of its line
     outer_n0: u32,
     outer_n1: u32,

@@ -1,10 +1,13 @@
 // y[n, i] = which of the points q[n] is nearest to p[n, i]; of equally near ones the first. A thread looks for PER neighbouring
-// points at once: each q is then read once for all.
+// points at once: each q is then read once for all. Where there are many q, a dispatch looks at those from `begin` to `end`
+// and goes on from what the one before found.
 struct Params {
     total: u32,
     p_count: u32,
     q_count: u32,
     parts: u32, // threads that share a sample
+    begin: u32, // the points q looked at
+    end: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> p: array<f32>;
@@ -27,11 +30,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         // Behind the last point the last again.
         let at = 3u * (sample * params.p_count + min(start + k, params.p_count - 1u));
         points[k] = vec3(p[at], p[at + 1u], p[at + 2u]);
-        let offset = points[k] - vec3(q[3u * first], q[3u * first + 1u], q[3u * first + 2u]);
+        if params.begin > 0u {
+            nearest[k] = y[at / 3u];
+        }
+        let so_far = 3u * (first + nearest[k]);
+        let offset = points[k] - vec3(q[so_far], q[so_far + 1u], q[so_far + 2u]);
         least[k] = dot(offset, offset);
-        nearest[k] = 0u;
     }
-    for (var other = 1u; other < params.q_count; other++) {
+    for (var other = max(params.begin, 1u); other < params.end; other++) {
         let at = 3u * (first + other);
         let place = vec3(q[at], q[at + 1u], q[at + 2u]);
         for (var k = 0u; k < PER; k++) {

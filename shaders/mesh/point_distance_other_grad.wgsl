@@ -1,10 +1,13 @@
 // The gradient of point_distance.wgsl with respect to q: a thread looks through all points p, in order, for those whose nearest
 // is among its own PER neighbouring points of q. Partial sums of 64 points, so that rounding grows little with their number.
+// Where there are many p, a dispatch looks at those from `begin` to `end` and adds to what the one before found.
 struct Params {
     total: u32,
     p_count: u32,
     q_count: u32,
     parts: u32, // threads that share a sample
+    begin: u32, // the points p looked at
+    end: u32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> p: array<f32>;
@@ -28,9 +31,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         let at = 3u * (sample * params.q_count + min(own + k, params.q_count - 1u));
         points[k] = vec3(q[at], q[at + 1u], q[at + 2u]);
     }
-    for (var first = 0u; first < params.p_count; first += 64u) {
+    for (var first = params.begin; first < params.end; first += 64u) {
         var parts = array<vec3<f32>, PER>();
-        for (var j = start + first; j < start + min(first + 64u, params.p_count); j++) {
+        for (var j = start + first; j < start + min(first + 64u, params.end); j++) {
             let which = nearest[j] - own; // wraps to a large number for a point before its own
             if which < PER {
                 let g = gy[j];
@@ -47,9 +50,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     for (var k = 0u; k < PER; k++) {
         if own + k < params.q_count {
             let at = 3u * (sample * params.q_count + own + k);
-            gq[at] = 2.0 * sums[k].x;
-            gq[at + 1u] = 2.0 * sums[k].y;
-            gq[at + 2u] = 2.0 * sums[k].z;
+            var sum = 2.0 * sums[k];
+            if params.begin > 0u {
+                sum += vec3(gq[at], gq[at + 1u], gq[at + 2u]);
+            }
+            gq[at] = sum.x;
+            gq[at + 1u] = sum.y;
+            gq[at + 2u] = sum.z;
         }
     }
 }

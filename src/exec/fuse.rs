@@ -28,7 +28,8 @@ pub(super) fn additions(graph: &Graph, order: &[NodeId], outputs: &[NodeId]) -> 
     }
     let mut fusions = HashMap::new();
     let mut taken: HashSet<NodeId> = HashSet::new();
-    for &id in order {
+    // Once state changes, what is computed later than recorded may find other values.
+    for &id in order.iter().take_while(|&&id| !graph.node(id).mutates()) {
         let node = graph.node(id);
         let &[a, b] = node.inputs.as_slice() else { continue };
         if !node.operator().is_some_and(|op| op.is_sum()) {

@@ -10,7 +10,9 @@ use super::program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
 use super::target::Target;
 use super::texel::LARGEST_IMAGE_BYTES;
 use crate::error::{Error, Result, Site};
-use crate::graph::{Graph, Kind, NodeId, TensorData};
+use crate::graph::{Graph, Kind, NodeId, Schedule, TensorData};
+use crate::ops::Cost;
+use crate::ops::slab::copy_words;
 use crate::shape::{DType, TensorType};
 
 /// Options of [`compile`].
@@ -34,13 +36,16 @@ pub fn compile(
     }
     let ids: Vec<NodeId> = outputs.iter().map(|(_, id)| *id).collect();
     let mut build = Build::new(target);
-    let order = graph.schedule(&ids, options.effects);
+    let Schedule { order, kept } = graph.schedule(&ids, options.effects);
     if !options.keep_values {
         build.fusions = fuse::additions(graph, &order, &ids);
     }
     let absorbed: HashSet<NodeId> = build.fusions.values().map(|f| f.absorbed).collect();
     for id in order.into_iter().filter(|id| !absorbed.contains(id)) {
         build.node(graph, id)?;
+        if kept.contains(&id) {
+            build.keep(graph, id)?;
+        }
     }
     build.finish(outputs, graph, options)
 }
@@ -135,27 +140,35 @@ impl<'t> Build<'t> {
                     }
                     None => (op, node.inputs.clone()),
                 };
-                let inputs: Vec<Value> = operands.iter().map(|i| self.values[i].clone()).collect();
+                let mut inputs: Vec<Value> = operands.iter().map(|i| self.values[i].clone()).collect();
+                // What is changed is the state itself, even if its value was copied for others.
+                for &i in op.mutates() {
+                    let state = operands.get(i).and_then(|&operand| graph.state_under(operand));
+                    let Some(Kind::State(state)) = state.map(|state| &graph.node(state).kind) else {
+                        let message = format!("{} changes operand {i}, which is not named state", op.name());
+                        return Err(Error::Shader { shader: op.name().into(), message });
+                    };
+                    inputs[i].buffer = BufferRef::State(self.state_slots[&state.index()]);
+                }
                 let types: Vec<&TensorType> = inputs.iter().map(|v| &v.ty).collect();
                 let cost = op.cost(&types, &node.ty);
                 let mutated = op.mutates().first().map(|&i| inputs[i].buffer);
-                if let Some(other) = mutated.filter(|b| !matches!(b, BufferRef::State(_))) {
-                    let message = format!("{} changes {other:?}, which is not named state", op.name());
-                    return Err(Error::Shader { shader: op.name().into(), message });
-                }
                 let guard = match (mutated, graph.guard) {
                     (Some(_), Some(guard)) => self.values.get(&guard).map(|v| v.buffer),
                     _ => None,
                 };
+                let alias = graph.aliased(id).filter(|_| fusion.is_none()).map(|i| inputs[i].buffer);
                 let mut lowering = Lowering {
                     inputs,
-                    output: Value { ty: node.ty.clone(), buffer: mutated.unwrap_or(BufferRef::Unused) },
+                    output: Value { ty: node.ty.clone(), buffer: alias.or(mutated).unwrap_or(BufferRef::Unused) },
                     guard,
                     node: id,
                     site: node.site,
                     build: self,
                 };
-                op.lower(&mut lowering)?;
+                if alias.is_none() {
+                    op.lower(&mut lowering)?;
+                }
                 let buffer = lowering.output.buffer;
                 let info = NodeInfo {
                     id,
@@ -172,6 +185,32 @@ impl<'t> Build<'t> {
         };
         self.mark(&node.ty, buffer);
         self.values.insert(id, Value { ty: node.ty.clone(), buffer });
+        Ok(())
+    }
+
+    /// Copies the value of named state, or of a change of it, for those who want it after the next change.
+    fn keep(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
+        let node = graph.node(id);
+        let value = self.values[&id].clone();
+        let words = (node.ty.bytes() / 4) as usize;
+        if words > 0 {
+            let mut lowering = Lowering {
+                inputs: vec![value.clone()],
+                output: Value { ty: node.ty.clone(), buffer: BufferRef::Unused },
+                guard: None,
+                node: id,
+                site: node.site,
+                build: self,
+            };
+            let copy = lowering.output();
+            copy_words(&mut lowering, value.buffer, copy, words)?;
+            self.values.insert(id, Value { buffer: copy, ..value });
+            if node.operator().is_none() {
+                let cost = Cost { flops: 0, bytes: 2 * node.ty.bytes() };
+                let (site, gradient, ty) = (node.site, node.gradient, node.ty.clone());
+                self.nodes.push(NodeInfo { id, op: "copy", site, gradient, ty, buffer: copy, cost });
+            }
+        }
         Ok(())
     }
 
@@ -325,11 +364,6 @@ impl Lowering<'_> {
             self.build.mark(&self.output.ty, self.output.buffer);
         }
         self.output.buffer
-    }
-
-    /// Makes the result share operand `i`'s buffer, without a dispatch.
-    pub fn alias(&mut self, i: usize) {
-        self.output.buffer = self.inputs[i].buffer;
     }
 
     /// A buffer of `elements` words that lives only inside this operator.

@@ -100,7 +100,7 @@ pub struct Program {
     pub temps: Vec<Temp>,
     /// Which slot each value has.
     pub plan: Plan,
-    /// The nodes that steps compute, ascending.
+    /// The nodes that steps compute, in the order they do.
     pub nodes: Vec<NodeInfo>,
 }
 

@@ -2,11 +2,10 @@
 //! Knows no operator but addition.
 
 use std::collections::HashMap;
-use std::panic::Location;
 
 use super::node::{Kind, NodeId};
 use super::record::Var;
-use crate::error::{Error, Mismatch, Result, Site};
+use crate::error::{Error, Mismatch, Result};
 use crate::ops::VjpCall;
 
 /// The gradients that [`Var::backward`] recorded.
@@ -76,16 +75,8 @@ impl<'r> Var<'r> {
     /// graph: a critic's gradient with respect to what it judges, say. `cotangent` has this shape.
     #[track_caller]
     pub fn pullback(self, cotangent: Var<'r>, to: &[Var<'r>]) -> Result<Gradients<'r>> {
-        if self.ty() != cotangent.ty() {
-            return Err(Error::Operand {
-                op: "pullback".into(),
-                operand: "cotangent".into(),
-                expected: self.ty().to_string(),
-                got: cotangent.ty().to_string(),
-                operands: format!("{self:?}, {cotangent:?}"),
-                site: Site(Location::caller()),
-            });
-        }
+        let fits = Mismatch::unless(self.ty() == cotangent.ty(), "cotangent", self.ty(), cotangent.ty());
+        self.recorder().expect("pullback", &[self, cotangent], fits)?;
         self.pull(cotangent, to)
     }
 

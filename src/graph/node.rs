@@ -204,39 +204,4 @@ impl Graph {
             Kind::Apply(op) => format!("%{} {} {}", id.0, op.name(), node.ty),
         }
     }
-
-    /// The nodes that `outputs` depend on, and with `effects` also all that change state and what those depend on;
-    /// ascending, so dependencies come first, except that state changes come last, each after every reader of the state.
-    pub fn schedule(&self, outputs: &[NodeId], effects: bool) -> Vec<NodeId> {
-        let mut needed = vec![false; self.nodes.len()];
-        let mut stack: Vec<NodeId> = outputs.to_vec();
-        if effects {
-            stack.extend((0..self.nodes.len() as u32).map(NodeId).filter(|&id| self.node(id).mutates()));
-            stack.extend(self.guard);
-        }
-        while let Some(id) = stack.pop() {
-            if !std::mem::replace(&mut needed[id.index()], true) {
-                stack.extend(&self.node(id).inputs);
-            }
-        }
-        let chosen = (0..self.nodes.len() as u32).map(NodeId).filter(|id| needed[id.index()]);
-        let (mut late, mut order): (Vec<_>, Vec<_>) = chosen.partition(|&id| self.node(id).mutates());
-        // Among state changes, one that only reads a state goes before the one that changes it.
-        while !late.is_empty() {
-            let ready = late.iter().position(|&id| {
-                self.mutated(id).iter().all(|s| !late.iter().any(|&other| other != id && self.reads(other, *s)))
-            });
-            order.push(late.remove(ready.unwrap_or(0)));
-        }
-        order
-    }
-
-    fn mutated(&self, id: NodeId) -> Vec<NodeId> {
-        let node = self.node(id);
-        node.operator().map_or(&[][..], |op| op.mutates()).iter().map(|&i| node.inputs[i]).collect()
-    }
-
-    fn reads(&self, id: NodeId, state: NodeId) -> bool {
-        self.node(id).inputs.contains(&state) && !self.mutated(id).contains(&state)
-    }
 }

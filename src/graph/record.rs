@@ -202,7 +202,7 @@ impl Recorder {
             Some(data) => Ok(self.constant_data(data)),
             None => {
                 let expected = format!("{} values for {shape}", shape.numel());
-                Err(self.refusal("constant", Mismatch::new("values", expected, values.len()), &[]))
+                self.expect("constant", &[], Err(Mismatch::new("values", expected, values.len())))
             }
         }
     }
@@ -220,11 +220,15 @@ impl Recorder {
         self.constant_data(TensorData::f32([1], &[value]).expect("one value"))
     }
 
-    /// The error of a call that does not fit, told before there is a node.
+    /// What `fits` holds; else the error that an operator's own check would be, at the line that is to blame: for whatever
+    /// checks operands or attributes without an `infer` of its own, as what is composed of several operators.
     #[track_caller]
-    pub(crate) fn refusal(&self, op: &str, wrong: Mismatch, operands: &[Var<'_>]) -> Error {
-        let operands = operands.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", ");
-        mismatch(op, wrong, operands, self.site())
+    pub(crate) fn expect<T>(&self, op: &str, operands: &[Var<'_>], fits: Result<T, Mismatch>) -> Result<T> {
+        let site = self.site();
+        fits.map_err(|wrong| {
+            let operands = operands.iter().map(|v| format!("{v:?}")).collect::<Vec<_>>().join(", ");
+            mismatch(op, wrong, operands, site)
+        })
     }
 
     /// Applies an operator: infers the result's type and appends a node. This is how every method of [`Var`] works and
@@ -247,29 +251,6 @@ impl Recorder {
             result.map_err(|wrong| mismatch(op.name(), wrong, operands(), site))?
         };
         Ok(self.push(Kind::Apply(Arc::new(op)), ids, ty))
-    }
-
-    /// Fails at the caller's line unless `rule` holds: for what is composed of operators and has no `infer` of its own.
-    #[track_caller]
-    pub(crate) fn require(
-        &self,
-        op: &str,
-        operands: &[Var<'_>],
-        rule: impl FnOnce(&[TensorType]) -> Result<(), Mismatch>,
-    ) -> Result<()> {
-        let types: Vec<TensorType> = operands.iter().map(|v| v.ty()).collect();
-        match rule(&types) {
-            Ok(()) => Ok(()),
-            // In a closure the caller's line would be lost.
-            Err(wrong) => Err(self.misfit(op, wrong, operands)),
-        }
-    }
-
-    /// The error of a function that records several operators, where an operand does not fit it: as an operator's own.
-    #[track_caller]
-    pub(crate) fn misfit(&self, name: &str, wrong: Mismatch, operands: &[Var<'_>]) -> Error {
-        let operands: Vec<String> = operands.iter().map(|v| format!("{v:?}")).collect();
-        mismatch(name, wrong, operands.join(", "), self.site())
     }
 
     #[track_caller]

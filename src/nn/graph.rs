@@ -6,7 +6,6 @@ use super::batch_norm;
 use crate::error::{Error, Mismatch, Result};
 use crate::graph::{Init, Var};
 use crate::ops::SpmmMatrix;
-use crate::ops::extents::expect;
 use crate::shape::{DType, Shape};
 use crate::sparse::Csr;
 
@@ -25,7 +24,7 @@ fn expect_features(layer: &str, x: Var<'_>, matrix: &SpmmMatrix, out: usize) -> 
         true => Ok(()),
         false => Err(Mismatch::new("out", format!("1 to {MAX_CHANNELS} channels"), out)),
     };
-    expect(layer, &[x], fits.and_then(|()| sized()))
+    x.recorder().expect(layer, &[x], fits.and_then(|()| sized()))
 }
 
 /// The most channels a layer makes.
@@ -49,7 +48,8 @@ pub fn chebyshev<'r>(
 ) -> Result<Var<'r>> {
     expect_features("chebyshev", x, laplacian, out)?;
     if !(1..=MAX_ORDER).contains(&order) {
-        return expect("chebyshev", &[x], Err(Mismatch::new("order", format!("1 to {MAX_ORDER}"), order)));
+        let wrong = Mismatch::new("order", format!("1 to {MAX_ORDER}"), order);
+        return x.recorder().expect("chebyshev", &[x], Err(wrong));
     }
     let r = x.recorder();
     let c = x.shape().channels();
@@ -166,7 +166,7 @@ pub fn top_k_pool<'r>(x: Var<'r>, name: &str, adjacency: Var<'r>, k: usize) -> R
         }
         _ => Err(Mismatch::new("x", "N×V×C, extents of at least 1", &ty)),
     };
-    let [n, _, c] = expect("top_k_pool", &[x, adjacency], fits)?;
+    let [n, _, c] = x.recorder().expect("top_k_pool", &[x, adjacency], fits)?;
     let r = x.recorder();
     r.layer(name, || {
         let projection = r.param("projection", [c, 1]);
@@ -200,6 +200,6 @@ pub fn top_k_unpool<'r>(x: Var<'r>, pooled: Var<'r>, nodes: usize) -> Result<Var
         }
         _ => Err(Mismatch::new("x", "N×k×C, extents of at least 1", &ty)),
     };
-    expect("top_k_unpool", &[x, pooled], fits)?;
+    x.recorder().expect("top_k_unpool", &[x, pooled], fits)?;
     x.scatter_distinct(1, pooled, nodes)
 }

@@ -7,11 +7,9 @@ mod classes;
 mod elements;
 mod similarity;
 
-use std::fmt;
-use std::panic::Location;
 use std::sync::Arc;
 
-use crate::error::{Error, Mismatch, Result, Site};
+use crate::error::{Mismatch, Result};
 use crate::graph::Var;
 use crate::ops::SpmmMatrix;
 
@@ -43,7 +41,8 @@ impl Reduction {
     pub fn apply<'r>(self, elements: Var<'r>) -> Result<Var<'r>> {
         let shape = elements.shape();
         let some = shape.rank() > 0 && shape.numel() > 0;
-        expect("reduction", "elements", some, "at least one element", shape.clone(), &[elements])?;
+        let fits = Mismatch::unless(some, "elements", "at least one element", &shape);
+        elements.recorder().expect("reduction", &[elements], fits)?;
         let batch = shape.dims()[0];
         match self {
             Reduction::Mean => elements.mean_all(),
@@ -54,40 +53,15 @@ impl Reduction {
     }
 }
 
-/// A typed error at the caller's line unless an operand of a loss (or layer) fits.
-#[track_caller]
-pub(super) fn expect(
-    loss: &str,
-    operand: &str,
-    fits: bool,
-    expected: impl fmt::Display,
-    got: impl fmt::Display,
-    operands: &[Var<'_>],
-) -> Result<()> {
-    if fits {
-        return Ok(());
-    }
-    let operands: Vec<String> = operands.iter().map(|v| format!("{v:?}")).collect();
-    Err(Error::Operand {
-        op: loss.into(),
-        operand: operand.into(),
-        expected: expected.to_string(),
-        got: got.to_string(),
-        operands: operands.join(", "),
-        site: Site(Location::caller()),
-    })
-}
-
 /// Fails unless two operands are of one type: a loss repeats nothing.
 #[track_caller]
-fn expect_same<'r>(loss: &str, a: Var<'r>, (operand, b): (&str, Var<'r>)) -> Result<()> {
-    expect(loss, operand, a.ty() == b.ty(), a.ty(), b.ty(), &[a, b])
+fn expect_same<'r>(loss: &str, a: Var<'r>, (operand, b): (&'static str, Var<'r>)) -> Result<()> {
+    a.recorder().expect(loss, &[a, b], Mismatch::unless(a.ty() == b.ty(), operand, a.ty(), b.ty()))
 }
 
 /// Fails unless an attribute is positive.
-#[track_caller]
-fn expect_positive(loss: &str, attribute: &str, value: f32) -> Result<()> {
-    expect(loss, attribute, value.is_finite() && value > 0.0, "a positive number", value, &[])
+fn expect_positive(attribute: &'static str, value: f32) -> Result<(), Mismatch> {
+    Mismatch::unless(value.is_finite() && value > 0.0, attribute, "a positive number", value)
 }
 
 /// `Σ ‖a − b‖²` over all but the batch axis, mean over the batch.
@@ -101,18 +75,12 @@ pub fn squared_error<'r>(a: Var<'r>, b: Var<'r>) -> Result<Var<'r>> {
 /// counting infinitely; it should be small against 1 / bins.
 #[track_caller]
 pub fn histogram_divergence<'r>(p: Var<'r>, q: Var<'r>, eps: f32) -> Result<Var<'r>> {
-    p.recorder().require("histogram_divergence", &[p, q], |types| {
-        if types[1] != types[0] {
-            return Err(Mismatch::new("q", &types[0], &types[1]));
-        }
-        if types[0].shape.rank() == 0 || types[0].shape.dims().contains(&0) {
-            return Err(Mismatch::new("p", "extents of at least 1", &types[0]));
-        }
-        match eps.is_finite() && eps > 0.0 {
-            true => Ok(()),
-            false => Err(Mismatch::new("eps", "a positive number", eps)),
-        }
-    })?;
+    let (ty, other) = (p.ty(), q.ty());
+    let some = ty.shape.rank() > 0 && !ty.shape.dims().contains(&0);
+    let fits = Mismatch::unless(ty == other, "q", &ty, &other)
+        .and_then(|()| Mismatch::unless(some, "p", "extents of at least 1", &ty))
+        .and_then(|()| expect_positive("eps", eps));
+    p.recorder().expect("histogram_divergence", &[p, q], fits)?;
     let information = p.offset(eps)?.div(q.offset(eps)?)?.log()?;
     sum_over_image(p.mul(information)?)
 }

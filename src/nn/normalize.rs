@@ -1,8 +1,7 @@
 //! Normalisations with parameters of their own, and of weights.
 
 use super::NORM_EPS;
-use super::losses::expect;
-use crate::error::Result;
+use crate::error::{Mismatch, Result};
 use crate::graph::{Init, Mode, Var};
 use crate::shape::{DType, TensorType};
 
@@ -48,11 +47,13 @@ fn affine<'r>(x: Var<'r>, name: &str) -> Var<'r> {
 pub fn spectral_norm<'r>(weight: Var<'r>, name: &str, iterations: usize) -> Result<Var<'r>> {
     let (r, shape, op) = (weight.recorder(), weight.shape(), "spectral_norm");
     let dtype = weight.ty().dtype;
-    expect(op, "weight", dtype == DType::F32, DType::F32, dtype, &[weight])?;
+    if dtype != DType::F32 {
+        return weight.recorder().expect(op, &[weight], Err(Mismatch::new("weight", DType::F32, dtype)));
+    }
     let fits = shape.rank() >= 2 && shape.numel() > 0;
-    expect(op, "weight", fits, "at least 2 axes and none of extent 0", &shape, &[weight])?;
+    r.expect(op, &[weight], Mismatch::unless(fits, "weight", "at least 2 axes and none of extent 0", &shape))?;
     let some = (1..=MAX_ITERATIONS).contains(&iterations);
-    expect(op, "iterations", some, format!("1 to {MAX_ITERATIONS}"), iterations, &[weight])?;
+    r.expect(op, &[weight], Mismatch::unless(some, "iterations", format!("1 to {MAX_ITERATIONS}"), iterations))?;
     let (rows, columns) = (shape.rows(), shape.channels());
     let matrix = weight.reshape([rows, columns])?;
     let fixed = matrix.detach()?;

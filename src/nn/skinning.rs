@@ -22,7 +22,7 @@ pub fn blend_shapes<'r>(template: Var<'r>, shapes: Var<'r>, weights: Var<'r>) ->
         _ => (Some(Mismatch::new("template", "V×3", template.ty())), [0; 3]),
     };
     if let Some(wrong) = wrong {
-        return Err(template.recorder().misfit("blend_shapes", wrong, &[template, shapes, weights]));
+        return template.recorder().expect("blend_shapes", &[template, shapes, weights], Err(wrong));
     }
     let width = v.saturating_mul(3);
     let flat = weights.linear(shapes.reshape([k, width])?, template.reshape([width])?, false)?;
@@ -39,7 +39,7 @@ pub fn rigid_transforms<'r>(rotations: Var<'r>, translations: Var<'r>) -> Result
         _ => Some(Mismatch::new("rotations", "9 channels", rotations.ty())),
     };
     if let Some(wrong) = wrong {
-        return Err(rotations.recorder().misfit("rigid_transforms", wrong, &[rotations, translations]));
+        return rotations.recorder().expect("rigid_transforms", &[rotations, translations], Err(wrong));
     }
     let rows = turns.rows();
     let parts = [rotations.reshape([rows, 3, 3])?, translations.reshape([rows, 3, 1])?];
@@ -52,7 +52,7 @@ pub fn translations(transforms: Var<'_>) -> Result<Var<'_>> {
     let shape = transforms.shape();
     if shape.rank() == 0 || shape.channels() != 12 {
         let wrong = Mismatch::new("transforms", "12 channels", transforms.ty());
-        return Err(transforms.recorder().misfit("translations", wrong, &[transforms]));
+        return transforms.recorder().expect("translations", &[transforms], Err(wrong));
     }
     transforms.reshape([shape.rows(), 3, 4])?.slice(2, 3, 1)?.reshape(shape.with_channels(3))
 }
@@ -147,7 +147,7 @@ impl SkinnedModel {
             [n, j, 9] if j == joints && n > 0 => n,
             _ => {
                 let wrong = Mismatch::new("rotations", format!("N×{joints}×9"), rotations.ty());
-                return Err(r.misfit("pose", wrong, &[rotations]));
+                return r.expect("pose", &[rotations], Err(wrong));
             }
         };
         let turns = rigid_transforms(rotations, r.scalar(0.0).broadcast([n, joints, 3])?)?;

@@ -44,7 +44,9 @@ impl Operator for Assign {
 }
 
 impl<'r> Var<'r> {
-    /// Records that this named state becomes `value` at the end of every run.
+    /// Records that this named state becomes `value` at the end of every run. Whatever else reads the state in that run,
+    /// an output too, sees the value from before; the result is the value after. Of several changes the last recorded one
+    /// stays.
     #[track_caller]
     pub fn assign(self, value: Var<'r>) -> Result<Var<'r>> {
         self.recorder().apply(Assign, &[self, value])

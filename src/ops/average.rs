@@ -1,9 +1,7 @@
 //! Moving averages of parameters, and gradients clipped by their norm: what is done around an optimiser's steps.
 
-use std::panic::Location;
-
 use super::{Operator, VjpCall, expect_f32, operands};
-use crate::error::{Error, Mismatch, Result, Site};
+use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::{AVERAGE, AVERAGES_BEGUN, Gradients, Init, Recorder, Var};
 use crate::shader;
@@ -67,23 +65,12 @@ impl Recorder {
     /// them changes no state in a run whose norm is not finite.
     #[track_caller]
     pub fn clip_by_norm<'r>(&'r self, gradients: &Gradients<'r>, max_norm: f32) -> Result<Clipped<'r>> {
-        let site = Site(Location::caller());
-        let fail = |operand: &str, expected: &str, got: String| Error::Operand {
-            op: "clip_by_norm".into(),
-            operand: operand.into(),
-            expected: expected.into(),
-            got,
-            operands: String::new(),
-            site,
-        };
-        if !(max_norm.is_finite() && max_norm > 0.0) {
-            return Err(fail("max_norm", "a positive number", max_norm.to_string()));
-        }
+        let fits = Mismatch::unless(max_norm.is_finite() && max_norm > 0.0, "max_norm", "a positive number", max_norm);
+        self.expect("clip_by_norm", &[], fits)?;
         let parameters = self.parameters().into_iter();
         let known: Vec<_> = parameters.filter_map(|(_, p)| Some((p, gradients.of(p)?))).collect();
-        if known.is_empty() {
-            return Err(fail("gradients", "those of at least one parameter", "none".into()));
-        }
+        let some = Mismatch::unless(!known.is_empty(), "gradients", "those of at least one parameter", "none");
+        self.expect("clip_by_norm", &[], some)?;
         let mut norms = Vec::with_capacity(known.len());
         for &(_, gradient) in &known {
             norms.push(gradient.reshape([gradient.shape().numel()])?.norm(&[0])?);

@@ -403,7 +403,7 @@ impl<'r> Var<'r> {
     }
 
     /// Records that this named state becomes `keep·state + (1 − keep)·value` at the end of every run: an exponential
-    /// moving average.
+    /// moving average. Who sees which value is as with [`Var::assign`].
     #[track_caller]
     pub fn follow(self, value: Var<'r>, keep: f32) -> Result<Var<'r>> {
         self.recorder().apply(Follow { keep }, &[self, value])

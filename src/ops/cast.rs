@@ -34,12 +34,12 @@ impl Operator for Cast {
         Ok(vec![call.grad(0, || call.cotangent.cast(from))?])
     }
 
+    fn aliases(&self, inputs: &[&TensorType]) -> Option<usize> {
+        (inputs[0].dtype == self.dtype).then_some(0)
+    }
+
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let x = lowering.input(0);
-        if x.ty.dtype == self.dtype {
-            lowering.alias(0);
-            return Ok(());
-        }
         let (y, lanes, quads) = (lowering.output(), lowering.target().lanes(), x.ty.shape.numel().div_ceil(4));
         let dispatch = lowering.dispatch(&CAST).define("WG", lanes);
         dispatch.bind("x", x.buffer).bind("y", y).param("quads", quads).threads(quads)

@@ -357,7 +357,7 @@ impl Operator for WeightGradient {
         let p = strip(e.ow, most_pixels(&e).min(4));
         let rows = e.n * e.oh;
         let tiles = e.co.div_ceil(4 * q) * e.ci.div_ceil(4 * qi) * e.kh * e.kw / taps;
-        let rows_per_split = rows.div_ceil(splits(lowering.target().class, tiles, rows));
+        let rows_per_split = rows.div_ceil(splits(lowering.target().class, tiles, rows)).min(longest(e.ow.div_ceil(p)));
         let splits = rows.div_ceil(rows_per_split);
         let numel = e.kh * e.kw * e.ci * e.co;
         let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };
@@ -452,6 +452,12 @@ pub(super) fn splits(class: AdapterClass, tiles: usize, length: usize) -> usize 
         AdapterClass::Hardware => 1 << 15,
     };
     lanes.div_ceil(tiles).min(length.div_ceil(4)).max(1)
+}
+
+/// The most rows, each of so many turns of a loop, that one thread adds up where rows are split among threads: a software
+/// adapter leaves loops after 65,535 turns.
+pub(super) fn longest(turns: usize) -> usize {
+    ((1 << 15) / turns).max(1)
 }
 
 fn gcd(a: usize, b: usize) -> usize {

@@ -2,7 +2,6 @@
 
 use super::expect_f32;
 use crate::error::{Mismatch, Result};
-use crate::graph::Var;
 use crate::shape::{MAX_ELEMENTS, TensorType};
 
 /// The number of elements of a tensor with these extents, unless it is beyond every adapter.
@@ -45,15 +44,5 @@ pub(super) fn within_count(operand: &'static str, extents: &[usize]) -> Result<(
     match elements(extents) {
         Some(_) => Ok(()),
         None => Err(Mismatch::new(operand, format!("at most {MAX_ELEMENTS} elements"), format!("{extents:?}"))),
-    }
-}
-
-/// What `fits` holds; if it does not, the error of a method or layer made of several operators, with the caller's line.
-#[track_caller]
-pub(crate) fn expect<T>(op: &str, operands: &[Var<'_>], fits: Result<T, Mismatch>) -> Result<T> {
-    match fits {
-        Ok(value) => Ok(value),
-        // In a closure the caller's line would be lost.
-        Err(wrong) => Err(operands.first().expect("an operand").recorder().misfit(op, wrong, operands)),
     }
 }

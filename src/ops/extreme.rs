@@ -3,7 +3,7 @@
 use super::reduce::{around, reduced, runs};
 use super::{Operator, VjpCall};
 use crate::error::{Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
 use crate::ops::Comparison;
 use crate::shader;
@@ -46,6 +46,38 @@ fn of_some(inputs: &[&TensorType], first: usize, last: usize) -> Result<TensorTy
     }
 }
 
+/// Emits the largest element over the middle axis of `from`, outer × length × inner, into `to`.
+pub(super) fn largest_stages(
+    lowering: &mut Lowering<'_>,
+    from: BufferRef,
+    to: BufferRef,
+    extents: [usize; 3],
+) -> Result<()> {
+    extreme_stages(lowering, from, to, extents, End::Largest)
+}
+
+fn extreme_stages(
+    lowering: &mut Lowering<'_>,
+    mut from: BufferRef,
+    output: BufferRef,
+    [outer, mut length, inner]: [usize; 3],
+    end: End,
+) -> Result<()> {
+    let lanes = lowering.target().lanes();
+    loop {
+        let chunks = length.div_ceil(CHUNK);
+        let to = if chunks == 1 { output } else { lowering.scratch(outer * chunks * inner) };
+        let dispatch = lowering.dispatch(&EXTREME).define("WG", lanes).define("LARGEST", end == End::Largest);
+        let dispatch = dispatch.bind("x", from).bind("y", to).param("outer", outer).param("length", length);
+        let dispatch = dispatch.param("inner", inner).param("chunks", chunks).param("chunk", length.div_ceil(chunks));
+        dispatch.threads(outer * chunks * inner)?;
+        if chunks == 1 {
+            return Ok(());
+        }
+        (from, length) = (to, chunks);
+    }
+}
+
 impl Operator for Extreme {
     fn name(&self) -> &'static str {
         match self.end {
@@ -69,23 +101,8 @@ impl Operator for Extreme {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let x = lowering.input(0);
-        let lanes = lowering.target().lanes();
-        let [outer, mut length, inner] = around(&x.ty.shape, self.first, self.last);
-        let mut from = x.buffer;
-        loop {
-            let chunks = length.div_ceil(CHUNK);
-            let to = if chunks == 1 { lowering.output() } else { lowering.scratch(outer * chunks * inner) };
-            let dispatch = lowering.dispatch(&EXTREME).define("WG", lanes).define("LARGEST", self.end == End::Largest);
-            let dispatch = dispatch.bind("x", from).bind("y", to).param("outer", outer).param("length", length);
-            let dispatch =
-                dispatch.param("inner", inner).param("chunks", chunks).param("chunk", length.div_ceil(chunks));
-            dispatch.threads(outer * chunks * inner)?;
-            if chunks == 1 {
-                return Ok(());
-            }
-            (from, length) = (to, chunks);
-        }
+        let (x, y) = (lowering.input(0), lowering.output());
+        extreme_stages(lowering, x.buffer, y, around(&x.ty.shape, self.first, self.last), self.end)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Elements along an axis chosen by indices that the device holds, and the adjoint, which adds elements up by their
 //! indices.
 
+use std::ops::Range;
+
 use super::extents::{elements, expect_axis};
 use super::reduce::around;
 use super::slab::Slab;
@@ -28,6 +30,9 @@ const SCATTER_ADD: [Shader; 2] = [
 
 /// The longest line of indices that every thread looks through; longer ones are sorted first.
 const SCAN: usize = 64;
+
+/// How many rows a dispatch of a thread's sum looks at: a software adapter leaves loops after 65,535 turns.
+const MOST_ROWS: usize = 1 << 15;
 
 /// The most axes on one side that an index tensor may be repeated along by turns.
 const MAX_RUNS: usize = 3;
@@ -130,6 +135,7 @@ impl Lines {
         shaders: &'s [Shader; 2],
         total: usize,
         extent: usize,
+        rows: Range<usize>,
     ) -> Dispatch<'s> {
         let lanes = lowering.target().lanes();
         let run = |runs: &[Run], i: usize| runs.get(i).copied().unwrap_or(Run { extent: 1, stride: 0 });
@@ -137,6 +143,7 @@ impl Lines {
         let dispatch = lowering.dispatch(&shaders[self.by / 4]).define("WG", lanes);
         let dispatch = dispatch.define("OUTER", self.outer.len()).define("INNER", self.inner.len());
         let dispatch = dispatch.param("total", total / self.by).param("rows", self.rows).param("extent", extent);
+        let dispatch = dispatch.param("first_row", rows.start).param("last_row", rows.end);
         let dispatch = dispatch.param("inner", self.columns).param("index_stride", self.index_stride);
         let dispatch = dispatch.param("outer_n0", outer(0).extent).param("outer_n1", outer(1).extent);
         let dispatch = dispatch.param("outer_s0", outer(0).stride).param("outer_s1", outer(1).stride);
@@ -177,7 +184,7 @@ impl Operator for Gather {
         let (x, index, y) = (lowering.input(0), lowering.input(1), lowering.output());
         let lines = Lines::new(x.ty.shape.dims(), &index.ty.shape, self.axis);
         let (total, extent) = (lowering.output_ty().shape.numel(), x.ty.shape.dims()[self.axis]);
-        let dispatch = lines.dispatch(lowering, &GATHER, total, extent);
+        let dispatch = lines.dispatch(lowering, &GATHER, total, extent, 0..lines.rows);
         dispatch.bind("x", x.buffer).bind("index", index.buffer).bind("y", y).threads(total / lines.by)
     }
 
@@ -220,7 +227,7 @@ impl Operator for ScatterAdd {
                 Slab { rows: 1, columns, lead: 0, width: 0, x_first: 0, x_stride: 0, y_first: 0, y_stride: columns };
             nothing.lower(lowering, x.buffer, y)?;
             let total = x.ty.shape.numel();
-            let dispatch = lines.dispatch(lowering, &PUT, total, self.extent);
+            let dispatch = lines.dispatch(lowering, &PUT, total, self.extent, 0..lines.rows);
             return dispatch.bind("x", x.buffer).bind("index", index.buffer).bind("y", y).threads(total / lines.by);
         }
         let sorted = lines.rows > SCAN;
@@ -230,9 +237,13 @@ impl Operator for ScatterAdd {
         } else {
             (index.buffer, BufferRef::Unused)
         };
-        let dispatch = lines.dispatch(lowering, &SCATTER_ADD, total, self.extent).define("SORTED", sorted);
-        let dispatch = dispatch.bind("x", x.buffer).bind("index", keys).bind("places", places).bind("y", y);
-        dispatch.threads(total / lines.by)
+        for first in (0..lines.rows.max(1)).step_by(MOST_ROWS) {
+            let rows = first..lines.rows.min(first + MOST_ROWS);
+            let dispatch = lines.dispatch(lowering, &SCATTER_ADD, total, self.extent, rows).define("SORTED", sorted);
+            let dispatch = dispatch.bind("x", x.buffer).bind("index", keys).bind("places", places).bind("y", y);
+            dispatch.threads(total / lines.by)?;
+        }
+        Ok(())
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

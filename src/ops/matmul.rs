@@ -44,6 +44,9 @@ pub(super) struct Product {
     pub(super) relu: bool,
 }
 
+/// The longest sum of one thread where sums are split: a software adapter leaves loops after 65,535 turns.
+const LONGEST_SPLIT: usize = 1 << 15;
+
 /// Emits a product into the operator's output.
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
     let Product { layout, batch, m, n, k, a, b, bias, addend, relu } = product;
@@ -52,7 +55,7 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
     if layout == Layout::TransposedA {
         let qm = if m.is_multiple_of(8) { 2 } else { 1 };
         let tiles = batch * m.div_ceil(4 * qm) * n.div_ceil(4 * q);
-        let k_per_split = k.div_ceil(splits(class, tiles, k.div_ceil(16)));
+        let k_per_split = k.div_ceil(splits(class, tiles, k.div_ceil(16))).min(LONGEST_SPLIT);
         let parts = k.div_ceil(k_per_split);
         let to = if parts == 1 { lowering.output() } else { lowering.scratch(parts * batch * m * n) };
         let dispatch = lowering.dispatch(&TRANSPOSED_A).define("WG", lanes).define("Q", q).define("QM", qm);

@@ -24,7 +24,7 @@ mod conv_transpose2d;
 mod correlation;
 mod cumulative;
 mod detach;
-pub(crate) mod extents;
+mod extents;
 mod extreme;
 mod gather;
 mod grid_sample;
@@ -50,7 +50,7 @@ mod rotation;
 mod select;
 mod separable;
 mod skin;
-mod slab;
+pub(crate) mod slab;
 mod slice;
 mod soft_argmax;
 mod softmax;
@@ -130,7 +130,15 @@ pub trait Operator: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Which inputs (they must be named state) are changed in place. Such nodes run last.
+    /// Which operand the result is, without a dispatch: a value may then share its memory. It is not lowered.
+    fn aliases(&self, _inputs: &[&TensorType]) -> Option<usize> {
+        None
+    }
+
+    /// Which inputs (they must be named state, perhaps under another shape) are changed in place; the first of them is the
+    /// result. Such nodes run last, those of one state in the order they were recorded. Whoever else reads the state, also
+    /// what changes others and whoever reads the program's outputs, sees the value from before the run; the result of a
+    /// change is the value after it. Where no order gives everyone what he is to see, the value is copied.
     fn mutates(&self) -> &'static [usize] {
         &[]
     }

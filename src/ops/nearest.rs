@@ -30,6 +30,9 @@ fn per(lowering: &Lowering<'_>) -> usize {
     }
 }
 
+/// How many points a dispatch of the searches looks through: a software adapter leaves loops after 65,535 turns.
+const MOST_POINTS: usize = 1 << 14;
+
 /// For each point of p the place of the nearest of q, u32 N×P×1.
 #[derive(Debug, Clone, Copy)]
 struct Nearest;
@@ -68,10 +71,14 @@ impl Operator for Nearest {
         let [n, p_count, q_count] = points(&p.ty, &q.ty).expect("checked by infer");
         let per = per(lowering);
         let parts = p_count.div_ceil(per);
-        let dispatch = lowering.dispatch(&NEAREST).define("WG", lanes).define("PER", per);
-        let dispatch = dispatch.bind("p", p.buffer).bind("q", q.buffer).bind("y", y).param("parts", parts);
-        let dispatch = dispatch.param("total", n * parts).param("p_count", p_count).param("q_count", q_count);
-        dispatch.threads(n * parts)
+        for begin in (0..q_count).step_by(MOST_POINTS) {
+            let dispatch = lowering.dispatch(&NEAREST).define("WG", lanes).define("PER", per);
+            let dispatch = dispatch.bind("p", p.buffer).bind("q", q.buffer).bind("y", y).param("parts", parts);
+            let dispatch = dispatch.param("total", n * parts).param("p_count", p_count).param("q_count", q_count);
+            let dispatch = dispatch.param("begin", begin).param("end", q_count.min(begin + MOST_POINTS));
+            dispatch.threads(n * parts)?;
+        }
+        Ok(())
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -134,16 +141,21 @@ impl Operator for PointDistanceGrad {
         let [n, p_count, q_count] = points(&p.ty, &q.ty).expect("checked by infer");
         let per = per(lowering);
         let parts = q_count.div_ceil(per);
-        let (dispatch, name, total) = if self.other {
-            let dispatch = lowering.dispatch(&OTHER_GRAD).define("PER", per).param("parts", parts);
-            (dispatch, "gq", n * parts)
-        } else {
-            (lowering.dispatch(&DISTANCE).define("GRAD", true), "y", n * p_count)
-        };
-        let dispatch = dispatch.define("WG", lanes).bind("p", p.buffer).bind("q", q.buffer);
-        let dispatch = dispatch.bind("nearest", nearest.buffer).bind("gy", gy.buffer).bind(name, to);
-        let dispatch = dispatch.param("total", total).param("p_count", p_count).param("q_count", q_count);
-        dispatch.threads(total)
+        let span = if self.other { MOST_POINTS } else { p_count };
+        for begin in (0..p_count).step_by(span) {
+            let (dispatch, name, total) = if self.other {
+                let dispatch = lowering.dispatch(&OTHER_GRAD).define("PER", per).param("parts", parts);
+                let dispatch = dispatch.param("begin", begin).param("end", p_count.min(begin + span));
+                (dispatch, "gq", n * parts)
+            } else {
+                (lowering.dispatch(&DISTANCE).define("GRAD", true), "y", n * p_count)
+            };
+            let dispatch = dispatch.define("WG", lanes).bind("p", p.buffer).bind("q", q.buffer);
+            let dispatch = dispatch.bind("nearest", nearest.buffer).bind("gy", gy.buffer).bind(name, to);
+            let dispatch = dispatch.param("total", total).param("p_count", p_count).param("q_count", q_count);
+            dispatch.threads(total)?;
+        }
+        Ok(())
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

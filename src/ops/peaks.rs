@@ -78,12 +78,7 @@ impl<'r> Var<'r> {
     /// highest pixel, N×C×3. Of equal pixels the first, row by row. Has no gradient; see [`Var::soft_argmax2d`] for one.
     #[track_caller]
     pub fn arg_max2d(self, refinement: PeakRefinement) -> Result<Var<'r>> {
-        let mut extents = [0; 4];
-        self.recorder().require("arg_max2d", &[self], |types| {
-            extents = image_extents("x", &types[0])?;
-            Ok(())
-        })?;
-        let [n, h, w, c] = extents;
+        let [n, h, w, c] = self.recorder().expect("arg_max2d", &[self], image_extents("x", &self.ty()))?;
         let places = self.reshape([n, h * w, c])?.arg_max(1)?;
         self.recorder().apply(RefinePeaks(refinement), &[self, places])
     }

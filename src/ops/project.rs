@@ -121,10 +121,8 @@ impl<'r> Var<'r> {
     #[track_caller]
     pub fn project_weak_perspective(self, camera: Var<'r>) -> Result<Var<'r>> {
         let n = self.shape().dims().first().copied().unwrap_or(1);
-        if camera.shape().dims() != [n, 3] {
-            let wrong = Mismatch::new("camera", Shape::from([n, 3]), camera.ty());
-            return Err(self.recorder().misfit("project_weak_perspective", wrong, &[self, camera]));
-        }
+        let fits = Mismatch::unless(camera.shape().dims() == [n, 3], "camera", Shape::from([n, 3]), camera.ty());
+        self.recorder().expect("project_weak_perspective", &[self, camera], fits)?;
         // (s, cx, cy) to (s, s, cx, cy).
         let camera = self.recorder().concat(&[camera.slice(1, 0, 1)?, camera], 1)?;
         self.project_orthographic(camera)

@@ -151,7 +151,7 @@ impl<'r> Var<'r> {
     pub fn dropout(self, probability: f32, seed: u64, step: Var<'r>) -> Result<Var<'r>> {
         let (r, dropout) = (self.recorder(), Dropout { probability, seed });
         if r.mode() == Mode::Infer {
-            r.require("dropout", &[self, step], |types| dropout.infer(&[&types[0], &types[1]]).map(drop))?;
+            r.expect("dropout", &[self, step], dropout.infer(&[&self.ty(), &step.ty()]))?;
             return Ok(self);
         }
         r.apply(dropout, &[self, step])

@@ -233,7 +233,7 @@ impl<'r> Var<'r> {
         let mut dims = self.shape().dims().to_vec();
         if dims.get(axis) != Some(&1) {
             let wrong = Mismatch::new("axis", format!("an axis of extent 1 of {}", self.shape()), axis);
-            return Err(self.recorder().refusal("squeeze", wrong, &[self]));
+            return self.recorder().expect("squeeze", &[self], Err(wrong));
         }
         if dims.len() > 1 {
             dims.remove(axis);

@@ -27,8 +27,11 @@ impl Operator for Reshape {
         Ok(vec![call.grad(0, || call.cotangent.reshape(call.inputs[0].shape()))?])
     }
 
-    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        lowering.alias(0);
+    fn aliases(&self, _: &[&TensorType]) -> Option<usize> {
+        Some(0)
+    }
+
+    fn lower(&self, _: &mut Lowering<'_>) -> Result<()> {
         Ok(())
     }
 

@@ -320,14 +320,14 @@ impl<'r> Var<'r> {
     /// The mean of each channel over the whole image, N×H×W×C to N×1×1×C.
     #[track_caller]
     pub fn global_avg_pool2d(self) -> Result<Var<'r>> {
-        self.recorder().require("global_avg_pool2d", &[self], |types| image_extents("x", &types[0]).map(drop))?;
+        self.recorder().expect("global_avg_pool2d", &[self], image_extents("x", &self.ty()))?;
         self.mean(&[1, 2])
     }
 
     /// The largest element of each channel over the whole image, N×H×W×C to N×1×1×C; equals share the gradient.
     #[track_caller]
     pub fn global_max_pool2d(self) -> Result<Var<'r>> {
-        self.recorder().require("global_max_pool2d", &[self], |types| image_extents("x", &types[0]).map(drop))?;
+        self.recorder().expect("global_max_pool2d", &[self], image_extents("x", &self.ty()))?;
         self.max_over(&[1, 2])
     }
 }

@@ -1,6 +1,7 @@
 //! Softmax and its logarithm along an axis.
 
-use super::reduce::{around, reduced};
+use super::extreme::largest_stages;
+use super::reduce::{around, reduced, sum_stages};
 use super::{Cost, Operator, VjpCall};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
@@ -9,6 +10,15 @@ use crate::shader;
 use crate::shape::TensorType;
 
 const SOFTMAX: Shader = shader!("reduce/softmax.wgsl", with "common/index.wgsl");
+const SOFTMAX_PART: Shader = shader!("reduce/softmax_part.wgsl", with "common/index.wgsl");
+const SOFTMAX_APPLY: Shader = shader!("reduce/softmax_apply.wgsl", with "common/index.wgsl");
+
+/// The longest axis that one thread looks through by itself. It does so three times, and a software adapter leaves loops
+/// after 65,535 turns.
+const SHORT: usize = 1_024;
+
+/// The longest run of exponentials that one thread adds up of a longer axis.
+const CHUNK: usize = 128;
 
 /// `eˣ / Σ eˣ` along an axis, or its logarithm; the largest element is taken off first, so that nothing overflows.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +48,23 @@ impl Operator for Softmax {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (x, y, lanes) = (lowering.input(0), lowering.output(), lowering.target().lanes());
-        let [outer, length, inner] = around(&x.ty.shape, self.axis, self.axis + 1);
+        let extents = around(&x.ty.shape, self.axis, self.axis + 1);
+        let [outer, length, inner] = extents;
+        if length > SHORT {
+            let (rows, chunks) = (outer * inner, length.div_ceil(CHUNK));
+            let [largest, sum] = [(); 2].map(|()| lowering.scratch(rows));
+            let parts = lowering.scratch(rows * chunks);
+            largest_stages(lowering, x.buffer, largest, extents)?;
+            let dispatch = lowering.dispatch(&SOFTMAX_PART).define("WG", lanes).bind("x", x.buffer);
+            let dispatch = dispatch.bind("largest", largest).bind("y", parts).param("outer", outer);
+            let dispatch = dispatch.param("length", length).param("inner", inner).param("chunks", chunks);
+            dispatch.param("chunk", CHUNK).threads(rows * chunks)?;
+            sum_stages(lowering, parts, sum, [outer, chunks, inner])?;
+            let dispatch = lowering.dispatch(&SOFTMAX_APPLY).define("WG", lanes).define("LOG", self.log);
+            let dispatch = dispatch.bind("x", x.buffer).bind("largest", largest).bind("sum", sum).bind("y", y);
+            let dispatch = dispatch.param("total", rows * length).param("length", length).param("inner", inner);
+            return dispatch.threads(rows * length);
+        }
         let dispatch = lowering.dispatch(&SOFTMAX).define("WG", lanes).define("LOG", self.log);
         let dispatch = dispatch.bind("x", x.buffer).bind("y", y).param("outer", outer).param("length", length);
         dispatch.param("inner", inner).threads(outer * inner)

@@ -3,7 +3,7 @@
 //! Blocks are sorted by counting, then runs merged four at a time by bisection: every thread finds the place of one
 //! element, so the order is the same on every run and equal keys keep theirs.
 
-use super::extents::{expect, expect_axis};
+use super::extents::expect_axis;
 use super::indexing::expect_index;
 use super::reduce::around;
 use super::{Cost, Operator, VjpCall, operands};
@@ -177,7 +177,7 @@ impl<'r> Var<'r> {
     /// tensor's or 1 elsewhere: N×V×C by keys N×V×1 moves whole rows. No gradient reaches the keys.
     #[track_caller]
     pub fn sort_by_key(self, keys: Var<'r>, axis: usize, order: SortOrder) -> Result<Sorted<'r>> {
-        expect("sort_by_key", &[self, keys], expect_keys(&self.ty(), &keys.ty(), axis))?;
+        self.recorder().expect("sort_by_key", &[self, keys], expect_keys(&self.ty(), &keys.ty(), axis))?;
         let places = keys.arg_sort(axis, order)?;
         Ok(Sorted { values: self.gather_distinct(axis, places)?, places })
     }

@@ -1,7 +1,7 @@
 //! Tensors repeated along their axes, and cut into parts; both made of other operators.
 
 use super::expect_f32;
-use super::extents::{elements, expect, expect_axis};
+use super::extents::{elements, expect_axis};
 use crate::error::{Mismatch, Result};
 use crate::graph::Var;
 use crate::shape::TensorType;
@@ -39,7 +39,7 @@ impl<'r> Var<'r> {
     /// is the sum over the copies.
     #[track_caller]
     pub fn tile(self, repeats: &[usize]) -> Result<Var<'r>> {
-        let dims = expect("tile", &[self], repeated(&self.ty(), repeats))?;
+        let dims = self.recorder().expect("tile", &[self], repeated(&self.ty(), repeats))?;
         let mut y = self;
         for (axis, &times) in repeats.iter().enumerate().filter(|(_, times)| **times > 1) {
             let shape = y.shape();
@@ -57,10 +57,10 @@ impl<'r> Var<'r> {
     #[track_caller]
     pub fn repeat(self, axis: usize, times: usize) -> Result<Var<'r>> {
         let ty = self.ty();
-        expect("repeat", &[self], expect_axis("x", &ty, axis))?;
+        self.recorder().expect("repeat", &[self], expect_axis("x", &ty, axis))?;
         let mut repeats = vec![1; ty.shape.rank()];
         repeats[axis] = times;
-        let dims = expect("repeat", &[self], repeated(&ty, &repeats))?;
+        let dims = self.recorder().expect("repeat", &[self], repeated(&ty, &repeats))?;
         let inner: usize = dims[axis + 1..].iter().product();
         let rows = ty.shape.numel() / inner;
         self.reshape([rows, 1, inner])?.broadcast([rows, times, inner])?.reshape(dims)
@@ -69,7 +69,7 @@ impl<'r> Var<'r> {
     /// Consecutive parts of these extents along `axis`, which together make up all of it.
     #[track_caller]
     pub fn split(self, axis: usize, sizes: &[usize]) -> Result<Vec<Var<'r>>> {
-        expect("split", &[self], expect_parts(&self.ty(), axis, sizes))?;
+        self.recorder().expect("split", &[self], expect_parts(&self.ty(), axis, sizes))?;
         let mut parts = Vec::with_capacity(sizes.len());
         let mut first = 0;
         for &size in sizes {

@@ -54,15 +54,32 @@ pub fn cases() -> Vec<Case> {
     ));
     let none = Operand::filled([3, 4], Fill::NonZero);
     cases.push(Case::new("norm", "axes []", [none], |_, x| x[0].norm(&[]), |x| x[0].map(f64::abs)));
-    let rows: [(&[usize], usize); 6] =
-        [(&[1], 0), (&[7], 0), (&[3, 21], 1), (&[300, 3], 0), (&[2, 5, 4], 1), (&[2, 4, 4, 130], 3)];
-    for (dims, axis) in rows {
-        let operand = Operand::filled(dims, Fill::Uniform(-6.0, 6.0));
-        let attributes = format!("axis {axis}");
-        let softmax = move |x: &[Tensor]| reference::softmax(&x[0], axis);
-        cases.push(Case::new("softmax", &attributes, [operand.clone()], move |_, x| x[0].softmax(axis), softmax));
-        let log = move |x: &[Tensor]| reference::softmax(&x[0], axis).map(f64::ln);
-        cases.push(Case::new("log_softmax", &attributes, [operand], move |_, x| x[0].log_softmax(axis), log));
-    }
+    // The longest axis of one thread, and such as take several.
+    let rows: [(&[usize], usize); 11] = [
+        (&[1], 0),
+        (&[7], 0),
+        (&[3, 21], 1),
+        (&[300, 3], 0),
+        (&[2, 5, 4], 1),
+        (&[2, 4, 4, 130], 3),
+        (&[1024], 0),
+        (&[1025], 0),
+        (&[2, 1100], 1),
+        (&[1030, 3], 0),
+        (&[2, 2049, 3], 1),
+    ];
+    cases.extend(rows.into_iter().flat_map(|(dims, axis)| softmax(dims, axis)));
     cases
+}
+
+/// Softmax and its logarithm along an axis.
+pub fn softmax(dims: &'static [usize], axis: usize) -> [Case; 2] {
+    let operand = Operand::filled(dims, Fill::Uniform(-6.0, 6.0));
+    let attributes = format!("axis {axis}");
+    let value = move |x: &[Tensor]| reference::softmax(&x[0], axis);
+    let log = move |x: &[Tensor]| reference::softmax(&x[0], axis).map(f64::ln);
+    [
+        Case::new("softmax", &attributes, [operand.clone()], move |_, x| x[0].softmax(axis), value),
+        Case::new("log_softmax", &attributes, [operand], move |_, x| x[0].log_softmax(axis), log),
+    ]
 }

@@ -64,12 +64,13 @@ pub fn arg_extreme(x: &Tensor, axis: usize, better: impl Fn(f64, f64) -> bool) -
 
 /// `eˣ / Σ eˣ` along `axis`.
 pub fn softmax(x: &Tensor, axis: usize) -> Tensor {
-    Tensor::from_fn(&x.dims, |index| {
-        let exp = |i: usize| {
-            let mut other = index.to_vec();
-            other[axis] = i;
-            (x.at(&other) - x.at(index)).exp()
-        };
-        1.0 / (0..x.dims[axis]).map(exp).sum::<f64>()
-    })
+    let line = |index: &[usize]| {
+        let mut index = index.to_vec();
+        index[axis] = 0;
+        index
+    };
+    let largest = extreme(x, &[axis], |a, b| a > b);
+    let powers = Tensor::from_fn(&x.dims, |index| (x.at(index) - largest.at(&line(index))).exp());
+    let total = sum(&powers, &[axis], 1.0);
+    Tensor::from_fn(&x.dims, |index| powers.at(index) / total.at(&line(index)))
 }

@@ -1,7 +1,7 @@
 //! Losses of critics (discriminators) and of what they judge. Scores are one or more a sample.
 
-use super::{Reduction, expect, expect_same};
-use crate::error::Result;
+use super::{Reduction, expect_same};
+use crate::error::{Mismatch, Result};
 use crate::graph::Var;
 use crate::ops::Unary;
 
@@ -54,10 +54,18 @@ pub fn gradient_penalty<'r>(
     let name = "gradient_penalty";
     let (r, shape) = (real.recorder(), real.shape());
     let operands = [real, fake, mix];
-    expect(name, "real", shape.rank() > 0 && shape.numel() > 0, "at least one sample", &shape, &operands)?;
+    r.expect(
+        name,
+        &operands,
+        Mismatch::unless(shape.rank() > 0 && shape.numel() > 0, "real", "at least one sample", &shape),
+    )?;
     expect_same(name, real, ("fake", fake))?;
     let batch = shape.dims()[0];
-    expect(name, "mix", mix.shape().dims() == [batch], format!("[{batch}]"), mix.shape(), &operands)?;
+    r.expect(
+        name,
+        &operands,
+        Mismatch::unless(mix.shape().dims() == [batch], "mix", format!("[{batch}]"), mix.shape()),
+    )?;
     let mut along = vec![1; shape.rank()];
     along[0] = batch;
     let between = fake.add(real.sub(fake)?.mul(mix.reshape(along)?)?)?.detach()?;
@@ -66,7 +74,7 @@ pub fn gradient_penalty<'r>(
     let gradient = scores.pullback(ones, &[between])?.of(between);
     let Some(gradient) = gradient else {
         let expected = "scores that depend on the samples";
-        return expect(name, "critic", false, expected, "constants", &[scores]).map(|()| scores);
+        return r.expect(name, &[scores], Err(Mismatch::new("critic", expected, "constants")));
     };
     let norm = gradient.reshape([batch, shape.numel() / batch])?.norm(&[1])?.reshape([batch])?;
     reduction.apply(norm.offset(-1.0)?.square()?)

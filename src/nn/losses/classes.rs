@@ -1,7 +1,7 @@
 //! Losses of probabilities.
 
-use super::{Reduction, expect, expect_same};
-use crate::error::Result;
+use super::{Reduction, expect_same};
+use crate::error::{Mismatch, Result};
 use crate::graph::Var;
 use crate::ops::Unary;
 
@@ -20,7 +20,11 @@ pub fn binary_cross_entropy_with_logits<'r>(
     if let Some(weight) = positive_weight {
         let weighted = positive.mul(weight)?;
         let operands = [logits, target, weight];
-        expect(name, "positive_weight", weighted.shape() == logits.shape(), logits.shape(), weight.shape(), &operands)?;
+        logits.recorder().expect(
+            name,
+            &operands,
+            Mismatch::unless(weighted.shape() == logits.shape(), "positive_weight", logits.shape(), weight.shape()),
+        )?;
         positive = weighted;
     }
     let negative = logits.softplus()?.mul(target.unary(Unary::Affine { scale: -1.0, offset: 1.0 })?)?;
@@ -35,11 +39,23 @@ pub fn cross_entropy<'r>(logits: Var<'r>, classes: Var<'r>, smoothing: f32, redu
     let name = "cross_entropy";
     let shape = logits.shape();
     let operands = [logits, classes];
-    expect(name, "logits", shape.rank() >= 2, "at least 2 axes", &shape, &operands)?;
+    logits.recorder().expect(
+        name,
+        &operands,
+        Mismatch::unless(shape.rank() >= 2, "logits", "at least 2 axes", &shape),
+    )?;
     let (count, rows) = (shape.channels(), &shape.dims()[..shape.rank() - 1]);
     let expected = format!("{:?}, a class for each row of {shape}", rows);
-    expect(name, "classes", classes.shape().dims() == rows, expected, classes.shape(), &operands)?;
-    expect(name, "smoothing", (0.0..=1.0).contains(&smoothing), "a number from 0 to 1", smoothing, &operands)?;
+    logits.recorder().expect(
+        name,
+        &operands,
+        Mismatch::unless(classes.shape().dims() == rows, "classes", expected, classes.shape()),
+    )?;
+    logits.recorder().expect(
+        name,
+        &operands,
+        Mismatch::unless((0.0..=1.0).contains(&smoothing), "smoothing", "a number from 0 to 1", smoothing),
+    )?;
     let log = logits.log_softmax(shape.rank() - 1)?;
     let mut row = classes.one_hot(count)?.mul(log)?.sum(&[shape.rank() - 1])?.scale(smoothing - 1.0)?;
     if smoothing > 0.0 {
@@ -54,7 +70,11 @@ pub fn cross_entropy<'r>(logits: Var<'r>, classes: Var<'r>, smoothing: f32, redu
 pub fn soft_cross_entropy<'r>(logits: Var<'r>, target: Var<'r>, reduction: Reduction) -> Result<Var<'r>> {
     let name = "soft_cross_entropy";
     let shape = logits.shape();
-    expect(name, "logits", shape.rank() >= 2, "at least 2 axes", &shape, &[logits, target])?;
+    logits.recorder().expect(
+        name,
+        &[logits, target],
+        Mismatch::unless(shape.rank() >= 2, "logits", "at least 2 axes", &shape),
+    )?;
     expect_same(name, logits, ("target", target))?;
     let axis = shape.rank() - 1;
     let row = logits.log_softmax(axis)?.mul(target)?.sum(&[axis])?.scale(-1.0)?;
@@ -67,7 +87,11 @@ pub fn soft_cross_entropy<'r>(logits: Var<'r>, target: Var<'r>, reduction: Reduc
 pub fn kl_divergence<'r>(log_q: Var<'r>, log_p: Var<'r>, reduction: Reduction) -> Result<Var<'r>> {
     let name = "kl_divergence";
     let shape = log_q.shape();
-    expect(name, "log_q", shape.rank() >= 2, "at least 2 axes", &shape, &[log_q, log_p])?;
+    log_q.recorder().expect(
+        name,
+        &[log_q, log_p],
+        Mismatch::unless(shape.rank() >= 2, "log_q", "at least 2 axes", &shape),
+    )?;
     expect_same(name, log_q, ("log_p", log_p))?;
     let axis = shape.rank() - 1;
     let row = log_p.exp()?.mul(log_p.sub(log_q)?)?.sum(&[axis])?;

@@ -1,7 +1,7 @@
 //! Losses of directions.
 
-use super::{Reduction, expect, expect_positive, expect_same};
-use crate::error::Result;
+use super::{Reduction, expect_positive, expect_same};
+use crate::error::{Mismatch, Result};
 use crate::graph::Var;
 use crate::ops::{Comparison, Unary};
 
@@ -10,9 +10,9 @@ use crate::ops::{Comparison, Unary};
 pub fn cosine_similarity<'r>(a: Var<'r>, b: Var<'r>, eps: f32) -> Result<Var<'r>> {
     let name = "cosine_similarity";
     let shape = a.shape();
-    expect(name, "a", shape.rank() >= 2, "at least 2 axes", &shape, &[a, b])?;
+    a.recorder().expect(name, &[a, b], Mismatch::unless(shape.rank() >= 2, "a", "at least 2 axes", &shape))?;
     expect_same(name, a, ("b", b))?;
-    expect_positive(name, "eps", eps)?;
+    a.recorder().expect(name, &[a, b], expect_positive("eps", eps))?;
     let axes = [shape.rank() - 1];
     let lengths = a.norm(&axes)?.mul(b.norm(&axes)?)?.max(a.recorder().scalar(eps))?;
     a.mul(b)?.sum(&axes)?.div(lengths)?.reshape(&shape.dims()[..axes[0]])
@@ -28,9 +28,17 @@ pub fn cosine_embedding_loss<'r>(
     reduction: Reduction,
 ) -> Result<Var<'r>> {
     let name = "cosine_embedding_loss";
-    expect(name, "margin", (-1.0..=1.0).contains(&margin), "a number from -1 to 1", margin, &[a, b, label])?;
+    a.recorder().expect(
+        name,
+        &[a, b, label],
+        Mismatch::unless((-1.0..=1.0).contains(&margin), "margin", "a number from -1 to 1", margin),
+    )?;
     let cosine = cosine_similarity(a, b, 1e-8)?;
-    expect(name, "label", label.ty() == cosine.ty(), cosine.ty(), label.ty(), &[a, b, label])?;
+    a.recorder().expect(
+        name,
+        &[a, b, label],
+        Mismatch::unless(label.ty() == cosine.ty(), "label", cosine.ty(), label.ty()),
+    )?;
     let alike = cosine.unary(Unary::Affine { scale: -1.0, offset: 1.0 })?;
     let different = cosine.offset(-margin)?.relu()?;
     reduction.apply(label.compare(Comparison::Greater, a.recorder().scalar(0.0))?.select(alike, different)?)
