@@ -31,9 +31,12 @@ fn the_smallest_device_has_the_least_of_everything() {
     assert!(!SMALLEST.has_timestamps(), "an optional feature");
 }
 
+/// `cargo run --release -p kernels-tests -- --webgpu-defaults` runs the whole table there.
 #[test]
-fn every_case_passes_on_the_smallest_device() {
-    let (cases, target, next) = (cases::all(), smallest(), AtomicUsize::new(0));
+fn every_operator_passes_on_the_smallest_device() {
+    // It has no f16.
+    let singles = cases::all().into_iter().filter(|case| case.dtype == DType::F32).collect();
+    let (cases, target, next) = (cases::some_of_each(singles, 6), smallest(), AtomicUsize::new(0));
     let worker = || {
         let mine = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
         mine.filter_map(|case| harness::check_on(case, &SMALLEST, &target).err())

@@ -14,7 +14,7 @@ use knuckle::exec::{AdapterClass, Lowering, Program, Shader, Target};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::hand::RiggedHand;
 use knuckle::ops::{Adam, Conv2d, Operator, RmsProp, Sgd, VjpCall};
-use knuckle::{Error, Executable, Gpu, Recorder, Result, States, TensorType, Var, nn};
+use knuckle::{DType, Error, Executable, Gpu, Recorder, Result, States, TensorType, Var, nn};
 
 static SANITIZED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Sanitized));
 static CHECKED: LazyLock<Gpu> = LazyLock::new(|| open(Checks::Checked));
@@ -232,7 +232,7 @@ fn padding_may_be_anything_and_elements_may_not() -> Result<()> {
 fn every_kernel_can_be_sanitised() {
     let mut seen = BTreeMap::new();
     for class in [AdapterClass::Hardware, AdapterClass::Software] {
-        let target = Target { class, ..Target::webgpu_defaults() };
+        let target = Target { class, f16: true, ..Target::webgpu_defaults() };
         for case in cases::all() {
             let program = harness::lower(&case, &target).unwrap_or_else(|e| panic!("{}: {e}", case.name()));
             for kernel in &program.kernels {
@@ -287,8 +287,9 @@ fn variants(program: &Program) -> BTreeSet<(&'static str, String)> {
 
 /// Every case's operator and gradient; where the other class of adapter has kernels of its own, with those too.
 #[test]
-fn every_case_runs_clean_and_gives_the_same_bits() {
-    let cases = cases::all();
+fn every_operator_runs_clean_and_gives_the_same_bits() {
+    let runs = |case: &kernels_tests::Case| case.dtype == DType::F32 || SANITIZED.target().f16;
+    let cases = cases::some_of_each(cases::all().into_iter().filter(runs).collect(), 3);
     let next = AtomicUsize::new(0);
     let check = |case: &kernels_tests::Case| -> Result<(), String> {
         let seed = case.name().bytes().fold(17u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
@@ -467,7 +468,7 @@ fn what_cannot_be_sanitised_is_said() {
     assert_eq!(sanitised(&seven).expect("one is left").binding, 7);
     let eight = (0..8).map(buffer).collect::<String>() + body;
     let error = sanitised(&eight).expect_err("none is left");
-    assert!(matches!(error, Error::KernelLimit { needs: 9, has: 8, .. }), "{error}");
+    assert!(matches!(error, Error::Shader { .. }) && error.to_string().contains("needs 9 storage buffers"), "{error}");
     // No room for flags; a size that only the pipeline knows.
     let full = "var<workgroup> tile: array<f32, 4096>;
         @compute @workgroup_size(1) fn main() { tile[0] = tile[1]; }";

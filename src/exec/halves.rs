@@ -164,7 +164,9 @@ fn without_comments(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // x[0]
+    const TEXT: &str = "struct K { x: array<f32, 4> }
+var<private> k: K;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // x[0]
 @group(0) @binding(2) var<storage, read_write> y: array<f32>;
 @compute @workgroup_size(1)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
@@ -172,8 +174,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     y[u32(x[i].y)] = dot(x[i + 1u], x[0]) + k.x[2];
     y[i] += y[i + 1u] * 2.0;
 }
-struct K { x: array<f32, 4> }
-var<private> k: K;
 ";
 
     fn rewritten(text: &str, names: &[&str]) -> Result<String, String> {

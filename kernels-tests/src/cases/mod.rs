@@ -44,28 +44,35 @@ pub fn all() -> Vec<Case> {
         mesh::cases,
         nn::cases,
         losses::cases,
-        second::cases,
-        second_products::cases,
     ];
-    let family = |family: fn() -> Vec<Case>| family().into_iter().chain(stored_as_f16(family()));
-    families.into_iter().flat_map(family).collect()
+    let mut cases: Vec<Case> = families.into_iter().flat_map(|family| family()).collect();
+    cases.extend(stored_as_f16());
+    // Several operators, one after the other, round several times: these are for f32 alone.
+    cases.extend(second::cases().into_iter().chain(second_products::cases()));
+    cases
 }
 
 /// Of each operator whose budget has a row for f16, some of its cases once more, stored so.
-pub fn stored_as_f16(cases: Vec<Case>) -> Vec<Case> {
-    const AT_MOST: usize = 6;
-    let mut halves: Vec<Case> = Vec::new();
-    let of = |op: &str| cases.iter().filter(|case| case.op == op && case.dtype == DType::F32).count();
+pub fn stored_as_f16() -> Vec<Case> {
+    let families =
+        [pointwise::cases, reduce::cases, layout::cases, conv::cases, matmul::cases, norm::cases, pool::cases];
+    let fits = |case: &Case| {
+        let plain = case.dtype == DType::F32 && case.operands.iter().all(|o| o.parameter.is_none());
+        plain && budget::of(case.op, DType::F16).is_some()
+    };
+    let cases = families.into_iter().flat_map(|family| family()).filter(fits).collect();
+    some_of_each(cases, 6).into_iter().map(Case::half).collect()
+}
+
+/// At most `most` cases of each operator, from all over its part of the table.
+pub fn some_of_each(cases: Vec<Case>, most: usize) -> Vec<Case> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    cases.iter().for_each(|case| *counts.entry(case.op).or_default() += 1);
     let mut met: BTreeMap<&str, usize> = BTreeMap::new();
-    let steps: BTreeMap<&str, usize> = cases.iter().map(|case| (case.op, of(case.op).div_ceil(AT_MOST))).collect();
-    for case in cases {
+    let mut chosen = |case: &Case| {
         let place = met.entry(case.op).or_default();
         *place += 1;
-        let chosen = (*place - 1).is_multiple_of(steps[case.op].max(1));
-        let plain = case.dtype == DType::F32 && case.operands.iter().all(|o| o.parameter.is_none());
-        if chosen && plain && budget::of(case.op, DType::F16).is_some() {
-            halves.push(case.half());
-        }
-    }
-    halves
+        (*place - 1).is_multiple_of(counts[case.op].div_ceil(most))
+    };
+    cases.into_iter().filter(|case| chosen(case)).collect()
 }
