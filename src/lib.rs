@@ -42,7 +42,7 @@ pub use gpu::{Executable, Gpu, States};
 pub use graph::{Gradients, Init, Mode, Recorder, Var};
 pub use shape::{DType, Shape, TensorType};
 
-/// Compiles and runs the README's examples as tests.
-#[cfg(doctest)]
+/// Compiles and runs the README's examples as tests; one of them is of `testing`.
+#[cfg(all(doctest, feature = "testing"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
