@@ -135,6 +135,29 @@ case("tile", [normal(1, 4, 2)], lambda x: x.repeat(3, 1, 2), repeats=[3, 1, 2])
 case("gather_rows", [normal(2, 5, 3)], lambda x: x[:, [4, 0, 0, 2]], indices=[4, 0, 0, 2])
 case("gather_rows", [normal(1, 3, 4)], lambda x: x[:, [1, 1]], indices=[1, 1])
 
+for n, rows, c, taken in [(2, 5, 3, 4), (1, 4, 4, 7)]:
+    index = torch.randint(0, rows, (n, taken, c))
+    case("gather", [normal(n, rows, c), index], lambda x, i: x.gather(1, i), axis=1)
+    case("scatter_add", [normal(n, taken, c), index], lambda x, i: torch.zeros(n, rows, c, dtype=x.dtype).scatter_add(1, i, x), axis=1, extent=rows)
+    fixed = torch.randint(0, rows, (taken,))
+    case("scatter_rows", [normal(n, taken, c)], lambda x: torch.zeros(n, rows, c, dtype=x.dtype).index_add(1, fixed, x), indices=fixed.tolist(), extent=rows)
+    case("repeat", [normal(n, rows, c)], lambda x: x.repeat_interleave(3, 1), axis=1, times=3)
+    case("one_hot", [torch.randint(0, 6, (n, taken))], lambda i: F.one_hot(i, 6).double(), gradient=False, classes=6)
+    case("arg_sort", [distinct(n, rows, c)], lambda x: x.argsort(1), gradient=False, axis=1)
+    mask = (torch.rand(n, rows, c) < 0.5).float()
+    case("select", [normal(n, rows, c), normal(n, rows, c)], lambda a, b: torch.where(mask > 0, a, b), mask=mask.flatten().tolist())
+    case("broadcast", [normal(n, 1, c)], lambda x: x.expand(n, rows, c), shape=[n, rows, c])
+    statistics = torch.stack([normal(c), uniform(0.5, 2.0, c)])
+    case(
+        "batch_norm_infer", [normal(n, rows, c), uniform(0.5, 1.5, c), normal(c)],
+        lambda x, s, b: F.batch_norm(x.permute(0, 2, 1), statistics[0].double(), statistics[1].double(), s, b).permute(0, 2, 1),
+        statistics=statistics.flatten().tolist(),
+    )
+    for comparison in ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]:
+        whole = [torch.randint(0, 3, (n, rows, c)).float() for _ in range(2)]
+        compare = getattr(torch, {"equal": "eq", "not_equal": "ne"}.get(comparison, comparison))
+        case(comparison, whole, lambda a, b: compare(a, b).double(), gradient=False)
+
 # Convolutions: N×H×W×C, weights k×k×I/groups×O.
 for size, channels, kernel, stride, padding, dilation, groups in [
     ((1, 5, 5), (3, 4), 3, 1, 1, 1, 1), ((2, 6, 5), (4, 8), 3, 2, 1, 1, 1), ((1, 7, 7), (2, 3), 3, 1, 2, 2, 1),

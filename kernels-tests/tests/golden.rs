@@ -7,8 +7,8 @@ use kernels_tests::budget;
 use kernels_tests::harness::TRUSTED;
 use knuckle::nn::losses::{self, Reduction};
 use knuckle::ops::{
-    AvgPool2d, Conv2d, ConvTranspose2d, CumulativeSum, GridPadding, GridSample, Pad2d, PadMode, Resize, SortOrder,
-    SpmmMatrix, Unary,
+    AvgPool2d, Comparison, Conv2d, ConvTranspose2d, CumulativeSum, GridPadding, GridSample, Pad2d, PadMode, Resize,
+    SortOrder, SpmmMatrix, Unary,
 };
 use knuckle::sparse::Csr;
 use knuckle::testing::{Tolerance, close};
@@ -40,6 +40,15 @@ impl Attributes {
 
     fn text(&self, name: &str) -> &str {
         self.0[name].as_str().unwrap_or_else(|| panic!("{}: no text {name}", self.0))
+    }
+
+    fn indices(&self) -> Vec<u32> {
+        self.sizes("indices").iter().map(|&i| i as u32).collect()
+    }
+
+    fn numbers(&self, name: &str) -> Vec<f32> {
+        let list = self.0[name].as_array().unwrap_or_else(|| panic!("{}: no list {name}", self.0));
+        list.iter().map(|v| v.as_f64().expect("a number") as f32).collect()
     }
 
     fn sizes(&self, name: &str) -> Vec<usize> {
@@ -95,7 +104,7 @@ fn record<'r>(a: &Attributes, r: &'r Recorder, x: &[Var<'r>]) -> Result<Var<'r>>
         "permute" => first.permute(&a.sizes("order")),
         "concat" => r.concat(x, a.size("axis")),
         "slice" => first.slice(a.size("axis"), a.size("start"), a.size("len")),
-        "gather_rows" => first.gather_rows(&a.sizes("indices").iter().map(|&i| i as u32).collect::<Vec<_>>()),
+        "gather_rows" => first.gather_rows(&a.indices()),
         "conv2d" => {
             let [stride, padding, dilation, groups] =
                 ["stride", "padding", "dilation", "groups"].map(|name| a.size(name));
@@ -163,6 +172,24 @@ fn record<'r>(a: &Attributes, r: &'r Recorder, x: &[Var<'r>]) -> Result<Var<'r>>
         "soft_cross_entropy" => losses::soft_cross_entropy(first, x[1], Reduction::Mean),
         "kl_divergence" => losses::kl_divergence(first, x[1], Reduction::BatchMean),
         "cosine_similarity" => losses::cosine_similarity(first, x[1], 1e-8),
+        "gather" => first.gather(a.size("axis"), x[1]),
+        "scatter_add" => first.scatter_add(a.size("axis"), x[1], a.size("extent")),
+        "scatter_rows" => first.scatter_rows(&a.indices(), a.size("extent")),
+        "repeat" => first.repeat(a.size("axis"), a.size("times")),
+        "one_hot" => first.one_hot(a.size("classes")),
+        "arg_sort" => first.arg_sort(a.size("axis"), SortOrder::Ascending),
+        "select" => r.constant(first.shape(), &a.numbers("mask"))?.select(first, x[1]),
+        "broadcast" => first.broadcast(a.sizes("shape")),
+        "batch_norm_infer" => {
+            let statistics = r.constant([2, first.shape().channels()], &a.numbers("statistics"))?;
+            first.batch_norm_infer(affine(x)?, statistics, 1e-5, false)
+        }
+        "equal" => first.compare(Comparison::Equal, x[1]),
+        "not_equal" => first.compare(Comparison::NotEqual, x[1]),
+        "less" => first.compare(Comparison::Less, x[1]),
+        "less_equal" => first.compare(Comparison::LessEqual, x[1]),
+        "greater" => first.compare(Comparison::Greater, x[1]),
+        "greater_equal" => first.compare(Comparison::GreaterEqual, x[1]),
         "spmm" => {
             let entry = |e: &Value| {
                 let [row, column, value] = [0, 1, 2].map(|i| e[i].as_f64().expect("a number"));
