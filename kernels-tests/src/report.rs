@@ -1,6 +1,6 @@
 //! The outcome of a run of the case table: as a table for people, as JSON, as JUnit's XML.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -103,9 +103,8 @@ impl Report {
 
     /// Operators in one direction that at least one case ran: forward, and backward where there is a gradient.
     pub fn directions(&self) -> usize {
-        let forward: std::collections::BTreeSet<_> = self.cases.iter().map(|c| &c.op).collect();
-        let backward: std::collections::BTreeSet<_> =
-            self.cases.iter().filter(|c| c.grad_err.is_some()).map(|c| &c.op).collect();
+        let forward: BTreeSet<_> = self.cases.iter().map(|c| &c.op).collect();
+        let backward: BTreeSet<_> = self.cases.iter().filter(|c| c.grad_err.is_some()).map(|c| &c.op).collect();
         forward.len() + backward.len()
     }
 
@@ -198,7 +197,7 @@ impl fmt::Display for Report {
             f,
             "{} cases of {} operators ({} operators × directions) on {} ({}): {} failed, {} skipped",
             self.cases.len(),
-            rows.len(),
+            rows.keys().map(|(op, _)| op).collect::<BTreeSet<_>>().len(),
             self.directions(),
             self.adapter,
             self.driver,
