@@ -1,6 +1,7 @@
 //! Runs cases on an adapter and holds them against the reference.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,6 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 use half::f16;
+use knuckle::exec::sanitize::Fault;
 use knuckle::exec::{AdapterClass, CompileOptions, Plan, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::graph::TensorData;
@@ -28,6 +30,8 @@ pub struct Prover {
     other: Gpu,
     /// With indices and loops checked in the shaders.
     checked: Gpu,
+    /// With kernels under the sanitizer, if they are to be run so.
+    sanitized: Option<Gpu>,
 }
 
 static PROVER: LazyLock<Prover> = LazyLock::new(|| {
@@ -63,6 +67,8 @@ pub enum Stage {
     Folded,
     /// The kernels meant for the other class of adapter are within the budget too.
     OtherClass,
+    /// The sanitizer has nothing to say, and changes nothing.
+    Sanitized,
 }
 
 /// A case that failed.
@@ -110,11 +116,17 @@ pub fn prove(cases: &[Case]) {
     assert!(!cases.is_empty(), "a family has cases");
     let (cases, skipped): (Vec<&Case>, Vec<&Case>) = cases.iter().partition(|case| PROVER.lacks(case).is_none());
     if let Some(case) = skipped.first() {
-        eprintln!("{} cases skipped: the adapter lacks {}", skipped.len(), PROVER.lacks(case).unwrap_or_default());
+        let lacks = PROVER.lacks(case).unwrap_or_default();
+        say(&format!("{} cases skipped: the adapter lacks {lacks}", skipped.len()));
     }
     let outcomes = PROVER.check_all(&cases, |_| ());
     let failures: Vec<String> = outcomes.into_iter().filter_map(|o| Some(o.result.err()?.to_string())).collect();
     assert!(failures.is_empty(), "{} of {} cases:\n{}", failures.len(), cases.len(), failures.join("\n"));
+}
+
+/// Past the capture of test output: a person should see what was not done.
+pub fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Checks a case at every stage, on the adapter of the tests.
@@ -126,7 +138,14 @@ impl Prover {
     /// Opens the adapter that `options` choose.
     pub fn open(options: &GpuOptions) -> knuckle::Result<Prover> {
         let open = |checks| Gpu::open(&GpuOptions { checks, ..options.clone() });
-        Ok(Prover { trusted: open(Checks::Trusted)?, other: open(Checks::Trusted)?, checked: open(Checks::Checked)? })
+        let (trusted, other) = (open(Checks::Trusted)?, open(Checks::Trusted)?);
+        Ok(Prover { trusted, other, checked: open(Checks::Checked)?, sanitized: None })
+    }
+
+    /// Opens the adapter once more, to run every case under the sanitizer too.
+    pub fn sanitizing(self, options: &GpuOptions) -> knuckle::Result<Prover> {
+        let sanitized = Gpu::open(&GpuOptions { checks: Checks::Sanitized, ..options.clone() })?;
+        Ok(Prover { sanitized: Some(sanitized), ..self })
     }
 
     /// The adapter as the library uses it.
@@ -194,6 +213,15 @@ impl Prover {
         let other = run(&self.other, &other_class(own), POISONS[0])?;
         let passes = trial.forward(&other, budget).and_then(|_| trial.gradient(&other, budget));
         passes.map_err(fail(Stage::OtherClass))?;
+        if let Some(gpu) = &self.sanitized {
+            // The class's kernels without images, as the checked ones are compared with.
+            let plain = run(&self.checked, gpu.target(), POISONS[0])?;
+            let (results, faults) = trial.run_sanitized(gpu).map_err(|e| fail(Stage::Sanitized)(e.to_string()))?;
+            if let Some(first) = faults.first() {
+                return Err(fail(Stage::Sanitized)(format!("{first} ({} in all)", faults.len())));
+            }
+            same_bits(&plain, &results).map_err(fail(Stage::Sanitized))?;
+        }
         Ok(Measured { forward, gradient })
     }
 }
@@ -317,6 +345,13 @@ impl<'c> Trial<'c> {
         let (results, executable) =
             self.run_executable(gpu.load_with_sentinels(program, &States::new(gpu))?, poison)?;
         Ok((results, executable.overrun(poison)?))
+    }
+
+    /// What [`Trial::lower`] gives under the sanitizer, and what that has to say.
+    fn run_sanitized(&self, gpu: &Gpu) -> Result<(Vec<Vec<f32>>, Vec<Fault>), Error> {
+        let executable = gpu.load(self.lower(gpu.target())?, &States::new(gpu))?;
+        let (results, executable) = self.run_executable(executable, POISONS[1])?;
+        Ok((results, executable.faults()?))
     }
 
     fn run_executable(&self, mut executable: Executable, poison: u32) -> Result<(Vec<Vec<f32>>, Executable), Error> {

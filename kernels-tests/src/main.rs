@@ -29,6 +29,10 @@ struct Options {
     /// Only ask the adapter for what every WebGPU device has.
     #[arg(long)]
     webgpu_defaults: bool,
+    /// Also run every case under the sanitizer: indices out of range, NaN written, divisions by zero, workgroup memory read
+    /// before it is written.
+    #[arg(long)]
+    sanitize: bool,
     /// Writes every case's outcome as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -66,7 +70,12 @@ fn run(options: &Options) -> Result<ExitCode> {
         webgpu_defaults: options.webgpu_defaults,
         ..GpuOptions::default()
     };
+    // A file that cannot be written is told before the work, not after.
+    for path in [&options.json, &options.junit].into_iter().flatten() {
+        std::fs::File::create(path).map_err(|e| knuckle::Error::file(path, e))?;
+    }
     let prover = Prover::open(&gpu_options)?;
+    let prover = if options.sanitize { prover.sanitizing(&gpu_options)? } else { prover };
     let (chosen, left_out): (Vec<&Case>, Vec<&Case>) = chosen.iter().partition(|case| prover.lacks(case).is_none());
     let skipped = left_out.into_iter().filter_map(|case| {
         let reason = format!("the adapter lacks {}", prover.lacks(case)?);

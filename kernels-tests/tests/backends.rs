@@ -2,12 +2,12 @@
 //! judged by the SPIR-V tools where they are installed. No device is needed.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::{env, fmt, fs, io, thread};
+use std::{env, fmt, fs, thread};
 
+use kernels_tests::harness::say;
 use kernels_tests::variants::{self, Variant};
 use knuckle::exec::{Access, Kernel};
 use naga::back::{hlsl, msl, spv};
@@ -332,11 +332,6 @@ fn what_cannot_be_translated_is_refused() {
 fn tool(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
-}
-
-/// Past the capture of test output: a person should see what was not done.
-fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn spirv_val(tool: &Path, file: &Path, words: &[u32], age: Age) -> Result<(), String> {

@@ -71,7 +71,7 @@ fn operators_without_f16_refuse_it() -> Result<()> {
 #[test]
 fn inputs_and_results_may_be_f16() -> Result<()> {
     if !TRUSTED.target().f16 {
-        eprintln!("skipped: the adapter lacks f16 in shaders");
+        harness::say("skipped: the adapter lacks f16 in shaders");
         return Ok(());
     }
     // An odd number of elements, so that the last word is half used.

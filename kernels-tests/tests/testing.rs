@@ -1,6 +1,8 @@
 //! `knuckle::testing` finds what it says it finds: every kind of mistake in a shader or in its call, planted.
 
-use knuckle::testing::{Call, Element, ElementKind, TestShader, Tolerance, below, expect_error, gpu, normal, uniform};
+use knuckle::testing::{
+    Call, Element, ElementKind, FaultKind, TestShader, Tolerance, below, expect_error, gpu, normal, uniform,
+};
 use knuckle::{Error, Result};
 
 /// `y = a·x + b` with the statement that writes it left open.
@@ -166,6 +168,22 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     }
     assert_eq!(got.get::<u32>("count")?, [10 + alive.iter().sum::<u32>()]);
     assert_eq!(got.get::<[f32; 2]>("heights")?[2], [xs[8], 2.0]);
+    Ok(())
+}
+
+#[test]
+fn the_sanitizer_tells_file_line_and_variable() -> Result<()> {
+    let x = normal(1, 100);
+    let right = line("if i < params.n { y[i] = params.a * x[i] + params.b; }");
+    assert!(call(&right, &x)?.faults()?.is_empty());
+    // 128 invocations for 100 elements, and none that asks.
+    let faults = call(&line("y[i] = params.a * x[i] + params.b;").define("UNUSED", 1u32), &x)?.faults()?;
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert_eq!((fault.kind, fault.variable.as_str()), (FaultKind::OutOfRange, "y"));
+    assert_eq!((fault.file.as_str(), fault.line), ("line.wgsl", 8));
+    assert_eq!((fault.index, fault.length, fault.count), (100, 100, 28));
+    let nan = call(&line("if i < params.n { y[i] = params.a * sqrt(-1.0 - abs(x[i])); }"), &x)?.faults()?;
+    assert!(nan.iter().any(|f| f.kind == FaultKind::NotFinite && f.variable == "y" && f.length == 100), "{nan:?}");
     Ok(())
 }
 

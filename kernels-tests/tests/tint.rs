@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use kernels_tests::harness::say;
 use kernels_tests::variants::{self, Variant};
 
 /// How long Chromium may take to begin, and then for any one shader.
@@ -77,11 +78,6 @@ fn chromium() -> Option<PathBuf> {
     let folders: Vec<PathBuf> = env::split_paths(&path).collect();
     let names = ["chromium", "chromium-browser", "google-chrome"];
     names.iter().flat_map(|name| folders.iter().map(move |f| f.join(name))).find(|file| file.is_file())
-}
-
-/// Past the capture of test output: a person should see what was not done.
-fn say(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// The browser, ended when this is dropped, with its folder.

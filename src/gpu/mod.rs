@@ -18,5 +18,5 @@ pub use device::{AdapterReport, Gpu, GpuOptions, adapters, prefer_one_thread_a_d
 pub use executable::{Executable, NonFinite, Outputs, StepTime};
 pub use pipeline::Checks;
 #[cfg(feature = "testing")]
-pub(crate) use raw::{RawBinding, RawKernel, RawUse};
+pub(crate) use raw::{RawBinding, RawKernel, RawSource, RawUse};
 pub use states::States;

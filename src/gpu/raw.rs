@@ -1,5 +1,6 @@
 //! One shader by itself, with buffers by group and binding: what [`testing`](crate::testing) runs.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -7,6 +8,7 @@ use std::time::Instant;
 use super::buffer::Buffer;
 use super::device::Gpu;
 use crate::error::{Error, Result};
+use crate::exec::sanitize::Sanitized;
 
 /// How a shader uses a buffer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,13 @@ pub(crate) struct RawBinding {
     pub(crate) behind: u64,
 }
 
+/// What a shader is compiled from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RawSource<'s> {
+    Wgsl(&'s str),
+    Sanitized(&'s Sanitized),
+}
+
 /// A shader on a device, with its buffers.
 pub(crate) struct RawKernel {
     gpu: Gpu,
@@ -38,10 +47,10 @@ pub(crate) struct RawKernel {
 }
 
 impl RawKernel {
-    /// Compiles `source` with bounds checks and makes a buffer for each binding.
+    /// Compiles `source` with bounds checks, or what the sanitizer made of it, and makes a buffer for each binding.
     pub(crate) fn new(
         gpu: &Gpu,
-        (name, source, entry): (&str, &str, &str),
+        (name, source, entry): (&str, RawSource<'_>, &str),
         overrides: &[(&str, f64)],
         bindings: &[RawBinding],
         workgroups: [u32; 3],
@@ -65,7 +74,10 @@ impl RawKernel {
             let device = &gpu.shared.device;
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(name),
-                source: wgpu::ShaderSource::Wgsl(source.into()),
+                source: match source {
+                    RawSource::Wgsl(text) => wgpu::ShaderSource::Wgsl(text.into()),
+                    RawSource::Sanitized(shader) => wgpu::ShaderSource::Naga(Cow::Owned(shader.module.clone())),
+                },
             });
             let mut by_group: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
             for (i, binding) in bindings.iter().enumerate() {

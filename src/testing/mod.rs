@@ -30,7 +30,8 @@
 //! [`Call::run`] is strict: every output begins as NaN and, in a second run, as another word, so an element that was not
 //! written or that depends on what was there before is found; words behind the end of each output must survive. A shader
 //! that does not parse, validate or bind answers with a typed [`Error`](crate::Error) that carries naga's message with the
-//! line; [`expect_error`] turns such an error into the success of a test. [`Call::bench`] times the same call.
+//! line; [`expect_error`] turns such an error into the success of a test. [`Call::faults`] runs the shader under the sanitizer;
+//! [`Call::bench`] times the same call.
 
 mod compare;
 mod random;
@@ -39,6 +40,7 @@ mod shader;
 
 use std::sync::OnceLock;
 
+pub use crate::exec::sanitize::{Fault, FaultKind};
 pub use compare::{EPSILON, Tolerance, close, finite, same_bits};
 pub use random::{Fill, below, normal, uniform};
 pub use reflect::{Element, ElementKind};

@@ -6,7 +6,8 @@ use super::compare::{self, Tolerance};
 use super::reflect::{Element, ElementKind, Member, Reflection, Resource, Use, reflect};
 use crate::error::{Error, Result};
 use crate::exec::Define;
-use crate::gpu::{Gpu, RawBinding, RawKernel, RawUse};
+use crate::exec::sanitize::{FILE_MARK, Fault, Sanitized, sanitize};
+use crate::gpu::{Gpu, RawBinding, RawKernel, RawSource, RawUse};
 
 /// Behind the end of every array: words the shader cannot see and must not write.
 const SENTINEL_BYTES: usize = 256;
@@ -78,7 +79,8 @@ impl TestShader {
         let name = texts.last().map_or("shader", |(name, _)| name).to_string();
         let reflection =
             reflect(&texts, &self.entry).map_err(|message| Error::Shader { shader: name.clone(), message })?;
-        let source = texts.iter().map(|(_, text)| format!("{text}\n")).collect();
+        // The marks say to the sanitizer which file a line is of.
+        let source = texts.iter().map(|(name, text)| format!("{FILE_MARK}{name}\n{text}\n")).collect();
         let bound =
             reflection.resources.iter().map(|r| Bound { params: vec![None; r.members.len()], ..Bound::default() });
         let bound = bound.collect();
@@ -264,6 +266,34 @@ impl Call<'_> {
         Ok(Results { shader: self.name.clone(), arrays })
     }
 
+    /// Runs the shader once under the [sanitizer](crate::exec::sanitize): what it did wrong, by file and line, with variable,
+    /// index and length.
+    ///
+    /// ```
+    /// use knuckle::testing::{TestShader, gpu};
+    /// # fn main() -> knuckle::Result<()> {
+    /// let shader = TestShader::from_source("shift.wgsl", "
+    ///     @group(0) @binding(0) var<storage, read> x: array<f32>;
+    ///     @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+    ///     @compute @workgroup_size(8)
+    ///     fn main(@builtin(global_invocation_id) id: vec3<u32>) { y[id.x] = x[id.x + 1u]; }");
+    /// let call = shader.on(gpu()?)?.input("x", &[0.0f32; 8]).output("y", 8).workgroups([1, 1, 1]);
+    /// let faults = call.faults()?;
+    /// assert_eq!(faults[0].to_string(), "shift.wgsl:5: index 8 into `x`, which has 8 elements, in invocation (7, 0, 0)");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Call::run`] for what is bound wrongly; [`Error::Shader`] for what the sanitizer does not know.
+    pub fn faults(&self) -> Result<Vec<Fault>> {
+        let sanitized = sanitize(&self.name, &self.source, self.gpu.target())?;
+        let prepared = self.prepare_from(RawSource::Sanitized(&sanitized), Some(&sanitized))?;
+        prepared.fill(POISONS[1]);
+        let recorded = prepared.kernel.run(&[prepared.contents.len() - 1])?;
+        Ok(sanitized.decode(&words(&recorded[0]).collect::<Vec<u32>>()))
+    }
+
     /// Times the call: `samples` measurements of several dispatches in a row, from submission to completion.
     pub fn bench(&self, samples: usize) -> Result<Timing> {
         let prepared = self.prepare()?;
@@ -321,6 +351,11 @@ impl Call<'_> {
     }
 
     fn prepare(&self) -> Result<Prepared> {
+        self.prepare_from(RawSource::Wgsl(&self.source), None)
+    }
+
+    /// With one more buffer at the end where the shader is `sanitized`.
+    fn prepare_from(&self, source: RawSource<'_>, sanitized: Option<&Sanitized>) -> Result<Prepared> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
@@ -357,10 +392,21 @@ impl Call<'_> {
         }
         let overrides: Vec<_> = self.overrides.iter().map(|(name, value)| (name.as_str(), *value)).collect();
         let workgroups = groups.map(|n| u32::try_from(n).unwrap_or(u32::MAX));
-        let shader = (self.name.as_str(), self.source.as_str(), self.entry.as_str());
-        let kernel = RawKernel::new(self.gpu, shader, &overrides, &bindings, workgroups)?;
         let written =
             bindings.iter().enumerate().filter(|(_, b)| b.usage == RawUse::ReadWrite).map(|(i, _)| i).collect();
+        if let Some(sanitized) = sanitized {
+            bindings.push(RawBinding {
+                name: "faults".into(),
+                group: 0,
+                binding: sanitized.binding,
+                usage: RawUse::ReadWrite,
+                bytes: sanitized.buffer_bytes(),
+                behind: 0,
+            });
+            contents.push(Contents::Given(vec![0; sanitized.buffer_bytes() as usize]));
+        }
+        let shader = (self.name.as_str(), source, self.entry.as_str());
+        let kernel = RawKernel::new(self.gpu, shader, &overrides, &bindings, workgroups)?;
         Ok(Prepared { kernel, contents, written })
     }
 }

@@ -1,7 +1,7 @@
 //! From a position in joined text to the file and line it came from.
 
 /// Begins the line that says which file follows.
-pub(in crate::exec) const FILE_MARK: &str = "//# file ";
+pub(crate) const FILE_MARK: &str = "//# file ";
 
 /// Where the files of joined text begin.
 pub(super) struct Lines<'a> {

@@ -31,7 +31,7 @@ mod rewrite;
 
 use std::fmt;
 
-pub(super) use lines::FILE_MARK;
+pub(crate) use lines::FILE_MARK;
 
 use super::program::NodeInfo;
 use super::target::Target;
