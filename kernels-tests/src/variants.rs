@@ -94,6 +94,14 @@ pub fn state_changes(target: &Target) -> Vec<Named> {
         lower(&r, &[y], target)
     };
     programs.push(("running statistics".to_string(), normalisation()));
+    let kept = || {
+        let r = Recorder::new();
+        let (a, b) = (r.param("a", [5]), r.param("b", [5]));
+        a.assign(b)?;
+        b.assign(a)?;
+        lower(&r, &[a], target)
+    };
+    programs.push(("states that change places".to_string(), kept()));
     programs
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kernels_tests::cases;
 use kernels_tests::harness::{self, TRUSTED};
 use knuckle::exec::{CompileOptions, Target, compile};
-use knuckle::{DType, Error, Recorder, Result};
+use knuckle::{DType, Error, Init, Recorder, Result, TensorType};
 
 #[test]
 fn operators_agree_with_the_reference_in_both_directions() {
@@ -48,7 +48,6 @@ fn values_take_half_the_memory() -> Result<()> {
 #[test]
 fn an_adapter_without_f16_answers_with_the_line() -> Result<()> {
     let r = Recorder::new();
-    let line = line!() + 1;
     let y = r.input("x", [8]).cast(DType::F16)?;
     let options = CompileOptions { effects: false, keep_values: false };
     let compiled =
@@ -63,8 +62,32 @@ fn an_adapter_without_f16_answers_with_the_line() -> Result<()> {
 fn operators_without_f16_refuse_it() -> Result<()> {
     let r = Recorder::new();
     let x = r.input("x", [4, 4]).cast(DType::F16)?;
-    let error = x.softmax(1).unwrap_err();
-    assert!(error.to_string().contains("expected f32, got f16"), "{error}");
+    for refused in [
+        x.softmax(1),
+        r.concat(&[x, x], 0),
+        x.slice(0, 0, 1),
+        x.gather_rows(&[0]),
+        x.cumulative_sum(0, Default::default()),
+    ] {
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("expected f32, got f16") && error.contains("half.rs:"), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn state_of_f16_is_read_as_it_was_before_it_changes() -> Result<()> {
+    if !TRUSTED.target().f16 {
+        harness::say("skipped: the adapter lacks f16 in shaders");
+        return Ok(());
+    }
+    let r = Recorder::new();
+    let state = r.buffer("state", TensorType::f16([5]), Init::Constant(0.5));
+    state.follow(r.scalar(2.0).broadcast([5])?.cast(DType::F16)?, 0.25)?;
+    let mut executable = TRUSTED.compile(&r, [state])?;
+    let none = || std::iter::empty::<(&str, &[f32])>();
+    assert_eq!(executable.run(none())?.f32(0), [0.5; 5]);
+    assert_eq!(executable.run(none())?.f32(0), [1.625; 5]);
     Ok(())
 }
 

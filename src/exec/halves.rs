@@ -30,10 +30,15 @@ pub(super) fn through_halves(source: &str, module: &naga::Module, names: &[&str]
     let mut text = without_comments(source);
     for &name in names {
         let variable = module.global_variables.iter().find(|(_, var)| var.name.as_deref() == Some(name));
-        let stored = variable.and_then(|(_, var)| match module.types[var.ty].inner {
-            TypeInner::Array { base, .. } => Stored::of(&module.types[base].inner),
+        let base = variable.and_then(|(_, var)| match module.types[var.ty].inner {
+            TypeInner::Array { base, .. } => Some(&module.types[base].inner),
             _ => None,
         });
+        if base.is_some_and(|base| base.scalar() == Some(Scalar::U32)) {
+            // Words are copied as they are.
+            continue;
+        }
+        let stored = base.and_then(Stored::of);
         let stored = stored.ok_or_else(|| format!("`{name}` is bound to f16 but is no array of f32"))?;
         text = Rewriter { name, stored }.declared(&text)?;
     }

@@ -12,8 +12,10 @@ use super::texel::LARGEST_IMAGE_BYTES;
 use crate::error::{Error, Result, Site};
 use crate::graph::{Graph, Kind, NodeId, Schedule, TensorData};
 use crate::ops::Cost;
-use crate::ops::slab::copy_words;
+use crate::shader;
 use crate::shape::{DType, TensorType};
+
+const COPY: Shader = shader!("copy/whole.wgsl", with "common/index.wgsl");
 
 /// Options of [`compile`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,9 +193,9 @@ impl<'t> Build<'t> {
     /// Copies the value of named state, or of a change of it, for those who want it after the next change.
     fn keep(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
         let node = graph.node(id);
-        let value = self.values[&id].clone();
-        let words = (node.ty.bytes() / 4) as usize;
-        if words > 0 {
+        let (value, target) = (self.values[&id].clone(), self.target);
+        let quads = (node.ty.bytes() as usize).div_ceil(16);
+        if quads > 0 {
             let mut lowering = Lowering {
                 inputs: vec![value.clone()],
                 output: Value { ty: node.ty.clone(), buffer: BufferRef::Unused },
@@ -203,7 +205,8 @@ impl<'t> Build<'t> {
                 build: self,
             };
             let copy = lowering.output();
-            copy_words(&mut lowering, value.buffer, copy, words)?;
+            let dispatch = lowering.dispatch(&COPY).define("WG", target.lanes()).param("quads", quads);
+            dispatch.bind("x", value.buffer).bind("y", copy).threads(quads)?;
             self.values.insert(id, Value { buffer: copy, ..value });
             if node.operator().is_none() {
                 let cost = Cost { flops: 0, bytes: 2 * node.ty.bytes() };

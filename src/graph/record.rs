@@ -301,8 +301,11 @@ impl Recorder {
 /// The result's type, where tensors may be stored as f16.
 fn infer(op: &impl Operator, types: &[&TensorType]) -> Result<TensorType, Mismatch> {
     let half = |ty: &TensorType| ty.dtype == DType::F16;
-    if op.storage() == Storage::Single || !types.iter().any(|ty| half(ty)) {
-        return op.infer(types);
+    match op.storage() {
+        _ if !types.iter().any(|ty| half(ty)) => return op.infer(types),
+        Storage::Any => return op.infer(types),
+        Storage::Single => return Err(Mismatch::new("operand", DType::F32, DType::F16)),
+        Storage::LikeFirst | Storage::Wide => {}
     }
     let wide = |ty: &&TensorType| TensorType { dtype: if half(ty) { DType::F32 } else { ty.dtype }, ..(*ty).clone() };
     let wide: Vec<TensorType> = types.iter().map(wide).collect();

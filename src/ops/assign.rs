@@ -1,6 +1,6 @@
 //! Named state that becomes a value.
 
-use super::{Operator, VjpCall, operands};
+use super::{Operator, Storage, VjpCall, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -16,6 +16,10 @@ const ASSIGN: Shader = shader!("pointwise/assign.wgsl", with "common/index.wgsl"
 impl Operator for Assign {
     fn name(&self) -> &'static str {
         "assign"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

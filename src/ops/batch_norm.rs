@@ -328,6 +328,10 @@ impl Operator for Follow {
         "follow"
     }
 
+    fn storage(&self) -> Storage {
+        Storage::LikeFirst
+    }
+
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         let [state, value] = operands(inputs)?;
         expect_f32("state", state)?;

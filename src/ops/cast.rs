@@ -1,6 +1,6 @@
 //! Between storage types: f32 and f16.
 
-use super::{Operator, VjpCall, expect_float, operands};
+use super::{Operator, Storage, VjpCall, expect_float, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -18,6 +18,10 @@ struct Cast {
 impl Operator for Cast {
     fn name(&self) -> &'static str {
         "cast"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Any
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

@@ -1,6 +1,6 @@
 //! A value that gradients do not go back from, and the gradients of operators that are given by a formula.
 
-use super::{Cost, Operator, VjpCall, operands};
+use super::{Cost, Operator, Storage, VjpCall, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;
 use crate::graph::Var;
@@ -16,6 +16,10 @@ struct Same {
 impl Operator for Same {
     fn name(&self) -> &'static str {
         if self.differentiable { "same" } else { "detach" }
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Any
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

@@ -50,7 +50,7 @@ mod rotation;
 mod select;
 mod separable;
 mod skin;
-pub(crate) mod slab;
+mod slab;
 mod slice;
 mod soft_argmax;
 mod softmax;
@@ -148,8 +148,10 @@ pub trait Operator: fmt::Debug + Send + Sync {
 /// they read and round what they write, and still compute in f32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
-    /// Operands and result as [`Operator::infer`] says.
+    /// Operands and result as f32 or u32; the recorder refuses f16.
     Single,
+    /// Operands and result as [`Operator::infer`] says.
+    Any,
     /// Real operands as f32 or f16, the result as the first operand. `infer` sees f32.
     LikeFirst,
     /// Real operands as f32 or f16, the result as f32: sums over many elements. `infer` sees f32.

@@ -1,6 +1,6 @@
 //! The same elements under another shape.
 
-use super::{Cost, Operator, VjpCall, operands};
+use super::{Cost, Operator, Storage, VjpCall, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;
 use crate::graph::Var;
@@ -13,6 +13,10 @@ struct Reshape(Shape);
 impl Operator for Reshape {
     fn name(&self) -> &'static str {
         "reshape"
+    }
+
+    fn storage(&self) -> Storage {
+        Storage::Any
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {

@@ -38,12 +38,6 @@ impl Slab {
     }
 }
 
-/// Emits a copy of all of `x`, `words` long, to `y`.
-pub(crate) fn copy_words(lowering: &mut Lowering<'_>, x: BufferRef, y: BufferRef, words: usize) -> Result<()> {
-    let row = Slab { rows: 1, columns: words, lead: 0, width: words, x_first: 0, x_stride: 0, y_first: 0, y_stride: 0 };
-    row.lower(lowering, x, y)
-}
-
 /// A tensor cut at `axis`: the product of the extents before it, and of those after it.
 pub(super) fn around(shape: &Shape, axis: usize) -> (usize, usize) {
     let dims = shape.dims();
