@@ -21,6 +21,7 @@ pub mod norm;
 pub mod pointwise;
 pub mod pool;
 pub mod random;
+pub mod raster;
 pub mod reduce;
 pub mod sample;
 pub mod second;
@@ -42,6 +43,7 @@ pub fn all() -> Vec<Case> {
         graph::cases,
         indexing::cases,
         mesh::cases,
+        raster::cases,
         nn::cases,
         losses::cases,
     ];
