@@ -164,7 +164,7 @@ pub const BUDGETS: &[Budget] = &[
     row("nearest_points", 0.0, 0.0, 0.0, "a choice; distances of whole coordinates are exact"),
     row("nearest_squared_distances", 6.0, 0.0, 16.0, "a sum of three squares of differences; partial sums of 64"),
     row("face_mask", 0.0, 0.0, 0.0, "coverage is exact"),
-    row("depth", 64.0, 0.0, 512.0, "areas cancel where a face is seen at a slant; the gradient squares them"),
+    row("depth", 64.0, 4.0, 512.0, "areas cancel where a face is seen at a slant; the gradient squares them"),
     row("interpolate", 64.0, 256.0, 512.0, "areas cancel where a face is seen at a slant; the gradient squares them"),
     row("soft_silhouette", 256.0, 256.0, 512.0, "an exponential of a squared distance, multiplied up over faces"),
     row("chamfer", 16.0, 0.0, 16.0, "means of squared distances"),

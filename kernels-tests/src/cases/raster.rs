@@ -102,15 +102,14 @@ impl Setting {
     }
 
     fn draw<'r>(&self, r: &'r Recorder, x: &[Var<'r>]) -> Result<Rasterized<'r>> {
-        let [vertices, camera] = self.scales().map(|(offset, factor)| {
-            (r.constant([offset.len()], &offset), r.constant([factor.len()], &factor))
-        });
+        let [vertices, camera] = self
+            .scales()
+            .map(|(offset, factor)| (r.constant([offset.len()], &offset), r.constant([factor.len()], &factor)));
         let vertices = x[0].mul(vertices.1?)?.add(vertices.0?)?;
         let camera = x[1].mul(camera.1?)?.add(camera.0?)?;
         let projection =
             if self.perspective { Projection::Perspective(camera) } else { Projection::Orthographic(camera) };
-        let raster =
-            Raster { near: self.near, cull_back: self.cull_back, ..Raster::new(self.size[1], self.size[0]) };
+        let raster = Raster { near: self.near, cull_back: self.cull_back, ..Raster::new(self.size[1], self.size[0]) };
         vertices.rasterize(&TriangleMesh::new(self.vertices, &self.mesh())?, projection, raster)
     }
 }

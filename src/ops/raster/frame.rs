@@ -128,4 +128,3 @@ pub(super) fn sum_bands(bands: Var<'_>) -> Result<Var<'_>> {
     let whole = if dims[0] == 1 { bands } else { bands.sum(&[0])? };
     whole.reshape(&dims[1..])
 }
-

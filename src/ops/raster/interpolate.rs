@@ -56,9 +56,7 @@ impl Operator for Interpolate {
     fn vjp<'r>(&self, call: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
         let [corners, setup, visible, attributes] = [0, 1, 2, 3].map(|i| call.inputs[i]);
         let (g, r) = (call.cotangent, call.cotangent.recorder());
-        let gc = call.grad(0, || {
-            sum_bands(r.apply(CornerGrad(self.0), &[corners, setup, visible, attributes, g])?)
-        })?;
+        let gc = call.grad(0, || sum_bands(r.apply(CornerGrad(self.0), &[corners, setup, visible, attributes, g])?))?;
         let ga = call.grad(3, || {
             let each = sum_bands(r.apply(AttributeGrad(self.0), &[corners, setup, visible, g])?)?;
             each.sum_to(attributes.shape())

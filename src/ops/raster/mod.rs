@@ -95,7 +95,9 @@ impl<'r> Faces<'r> {
             Faces::Indices(indices) => {
                 let shape = indices.shape();
                 let images = if shape.rank() == 3 { shape.dims()[0] } else { 1 };
-                x.gather(1, indices.reshape([images, shape.numel() / images.max(1), 1])?)
+                let each = x.shape();
+                let x = if each.dims()[0] < images { x.broadcast([&[images], &each.dims()[1..]].concat())? } else { x };
+                x.gather(1, indices.reshape([images, shape.numel() / images, 1])?)
             }
         }
     }
@@ -115,6 +117,7 @@ pub struct Rasterized<'r> {
     raster: Raster,
     frame: Frame,
     faces: Faces<'r>,
+    vertices: usize,
     /// N×F×9: homogeneous pixels.
     corners: Var<'r>,
     /// u32 N×F×12.
@@ -194,7 +197,7 @@ impl<'r> Var<'r> {
             Faces::Indices(indices) => r.apply(setup, &[corners, *indices])?,
         };
         let visible = r.apply(Visible(frame), &[setup, corners])?;
-        Ok(Rasterized { raster, frame, faces, corners, setup, visible })
+        Ok(Rasterized { raster, frame, faces, vertices, corners, setup, visible })
     }
 }
 
@@ -266,12 +269,16 @@ impl<'r> Rasterized<'r> {
     /// 0 where nothing is seen. Gradients reach the attributes and the vertices.
     #[track_caller]
     pub fn vertex_attributes(&self, attributes: Var<'r>) -> Result<Var<'r>> {
-        let shape = attributes.shape();
+        let (shape, n, v) = (attributes.shape(), self.corners.shape().dims()[0], self.vertices);
         let batched = match *shape.dims() {
-            [v, c] => attributes.reshape([1, v, c])?,
-            _ => attributes,
+            [rows, c] if rows == v => attributes.reshape([1, v, c]),
+            [images, rows, _] if rows == v && (images == n || images == 1) => Ok(attributes),
+            _ => {
+                let wrong = Mismatch::new("attributes", format!("{v}×C or {n}×{v}×C"), attributes.ty());
+                attributes.recorder().expect("vertex_attributes", &[attributes], Err(wrong))
+            }
         };
-        self.corner_attributes(self.faces.corners(batched)?)
+        self.corner_attributes(self.faces.corners(batched?)?)
     }
 
     /// As [`Rasterized::vertex_attributes`] for what corners carry, 3F×C or N×3F×C in the order of the faces: texture

@@ -58,7 +58,11 @@ impl Operator for SoftSilhouette {
         expect_setup(setup, [n, f])?;
         let most = self.frame.width.max(self.frame.height) as f32 / 4.0;
         if !(self.sigma_px >= 1e-3 && self.sigma_px <= most) {
-            return Err(Mismatch::new("sigma_px", format!("0.001 to {most} pixels, a quarter of the image"), self.sigma_px));
+            return Err(Mismatch::new(
+                "sigma_px",
+                format!("0.001 to {most} pixels, a quarter of the image"),
+                self.sigma_px,
+            ));
         }
         if f > MAX_FACES {
             return Err(Mismatch::new("faces", format!("at most {MAX_FACES}"), f));

@@ -166,11 +166,7 @@ impl Operator for Mask {
 }
 
 /// Emits the mask of the faces seen as the result.
-pub(super) fn lower_mask(
-    lowering: &mut Lowering<'_>,
-    visible: crate::exec::BufferRef,
-    faces: usize,
-) -> Result<()> {
+pub(super) fn lower_mask(lowering: &mut Lowering<'_>, visible: crate::exec::BufferRef, faces: usize) -> Result<()> {
     let (y, lanes, total) = (lowering.output(), lowering.target().lanes(), lowering.output_ty().shape.numel());
     let dispatch = lowering.dispatch(&MASK).define("WG", lanes).bind("visible", visible).bind("y", y);
     dispatch.param("total", total).param("faces", faces).threads(total)
