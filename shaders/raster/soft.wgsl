@@ -12,7 +12,7 @@ struct Params {
     farthest: f32, // square of the distance at which a face no longer counts
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> corners: array<f32>;
+@group(0) @binding(1) var<storage, read> outlines: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> tiles: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
@@ -25,7 +25,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let column = i % params.width;
     let row = i / params.width % params.height;
     let image = i / params.width / params.height;
-    let at = centre_of(i32(column), i32(row));
+    let at = vec2(f32(column), f32(row)) + 0.5;
     let tile = (image * params.lines + row / TILE) * params.columns + column / TILE;
     var clear = 1.0;
     for (var quad = 0u; quad < params.quads && clear > 1e-8; quad++) {
@@ -35,14 +35,14 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         }
         for (var word = 0u; word < 4u; word++) {
             var left = words[word];
-            while left != 0u {
+            while left != 0u && clear > 1e-8 {
                 let face = image * params.faces + 128u * quad + 32u * word + firstTrailingBit(left);
                 left &= left - 1u;
-                let shape = corners_of(face);
-                let w = divisors(shape.z);
-                let near = outline(shape.x / w, shape.y / w, at);
-                if near.signed > -params.farthest {
-                    clear *= 1.0 - coverage(near.signed, params.sharpness);
+                let u = outlines[3u * face].xyz;
+                let v = outlines[3u * face + 1u].xyz;
+                let near = outline(u, v, outlines[3u * face + 2u].xyz, at).signed;
+                if near > -params.farthest {
+                    clear *= 1.0 - coverage(near, params.sharpness);
                 }
             }
         }

@@ -41,6 +41,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         u = shape.x / w;
         v = shape.y / w;
     }
+    let inverses = inverse_squares(u, v);
     if seen && all(box.first <= box.last) {
         let base = face / params.faces * params.width * params.height;
         for (var y = box.first.y; y <= box.last.y; y++) {
@@ -49,16 +50,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
                 // With D = 1 / (1 + e^-s): ∂α/∂s = Π (1 − D) · D, the product over all faces.
                 let g = gy[pixel] * (1.0 - soft[pixel]) * params.sharpness;
                 if g != 0.0 {
-                    let near = outline(u, v, centre_of(x, y));
+                    let near = outline(u, v, inverses, centre_of(x, y));
                     if near.signed > -params.farthest {
                         // ∂d²/∂corner = −2 · away · the corner's part of the nearest point.
                         let turn = select(-2.0, 2.0, near.signed < 0.0);
-                        let g_from = turn * g * coverage(near.signed, params.sharpness) * near.away;
-                        let ends = vec3<u32>(near.edge, near.edge + 1u, 0u) % vec3(3u);
-                        gu[ends.x] += g_from.x * (1.0 - near.along);
-                        gv[ends.x] += g_from.y * (1.0 - near.along);
-                        gu[ends.y] += g_from.x * near.along;
-                        gv[ends.y] += g_from.y * near.along;
+                        let force = turn * g * coverage(near.signed, params.sharpness) * near.away;
+                        gu += force.x * near.parts;
+                        gv += force.y * near.parts;
                     }
                 }
             }

@@ -1,4 +1,5 @@
-// Which faces reach which tiles of the image, a bit each: tiles × words. Setting bits does not depend on order.
+// Which faces reach which tiles of the image, a bit each: tiles × words. Setting bits does not depend on order. Also what the
+// outlines of faces are: columns of the corners, rows, inverse squares of the lengths of edges.
 struct Params {
     total: u32,
     faces: u32,
@@ -11,7 +12,9 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read_write> tiles: array<atomic<u32>>;
+@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(3) var<storage, read_write> tiles: array<atomic<u32>>;
+@group(0) @binding(4) var<storage, read_write> outlines: array<vec4<f32>>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -25,6 +28,13 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     if head.x < 3u || head.x >= CROSSES {
         return;
     }
+    let shape = corners_of(face);
+    let w = divisors(shape.z);
+    let u = shape.x / w;
+    let v = shape.y / w;
+    outlines[3u * face] = vec4(u, 0.0);
+    outlines[3u * face + 1u] = vec4(v, 0.0);
+    outlines[3u * face + 2u] = vec4(inverse_squares(u, v), 0.0);
     let first_line = i / params.total * params.rows;
     let end_line = min(first_line + params.rows, params.lines);
     let box = box_within(head, i32(params.reach), params.columns * TILE, first_line * TILE, end_line * TILE);

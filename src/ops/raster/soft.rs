@@ -9,13 +9,15 @@ use crate::ops::{Cost, Operator, VjpCall, operands};
 use crate::shader;
 use crate::shape::TensorType;
 
-const CLEAR: Shader = shader!("raster/clear_tiles.wgsl", with "common/index.wgsl");
-const TILES: Shader = shader!("raster/soft_tiles.wgsl", with "common/index.wgsl", with "raster/face.wgsl");
-const SOFT: Shader = of_corners!("raster/soft.wgsl", with "raster/outline.wgsl");
+const ZEROS: Shader = shader!("raster/zeros.wgsl", with "common/index.wgsl");
+const TILES: Shader = of_corners!("raster/soft_tiles.wgsl", with "raster/outline.wgsl");
+const SOFT: Shader = shader!("raster/soft.wgsl", with "common/index.wgsl", with "raster/outline.wgsl");
 const SOFT_GRAD: Shader = of_corners!("raster/soft_grad.wgsl", with "raster/outline.wgsl");
 
-/// Pixels along a side of a tile.
-const TILE: usize = 8;
+/// Pixels along a side of a tile, and along one where many small tiles are too many.
+const TILES_PX: [usize; 2] = [4, 8];
+/// The most words that the small tiles of a picture may take.
+const MOST_WORDS: usize = 1 << 22;
 /// A face covers less than 1e-4 of a pixel farther away than the root of this many σ: ln(1/1e-4 − 1).
 const FARTHEST: f32 = 9.210_24;
 /// The most faces: one thread may have to look at all of them.
@@ -81,20 +83,26 @@ impl Operator for SoftSilhouette {
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let lanes = lowering.target().lanes();
         let Frame { width, height, perspective, .. } = self.frame;
-        let (columns, lines) = (width.div_ceil(TILE), height.div_ceil(TILE));
         let quads = f.div_ceil(128);
-        let words = n * columns * lines * quads * 4;
-        let tiles = lowering.scratch(words);
-        let dispatch = lowering.dispatch(&CLEAR).define("WG", lanes).bind("y", tiles);
+        let tiled = |tile: usize| {
+            let (columns, lines) = (width.div_ceil(tile), height.div_ceil(tile));
+            (tile, columns, lines, n * columns * lines * quads * 4)
+        };
+        let [small, large] = TILES_PX.map(tiled);
+        let (tile, columns, lines, words) = if small.3 <= MOST_WORDS { small } else { large };
+        let (tiles, outlines) = (lowering.scratch(words), lowering.scratch(12 * n * f));
+        let dispatch = lowering.dispatch(&ZEROS).define("WG", lanes).bind("y", tiles);
         dispatch.param("quads", words / 4).threads(words / 4)?;
         let bands = Bands::of(lines, columns);
-        let dispatch = lowering.dispatch(&TILES).define("WG", lanes).define("TILE", TILE);
-        let dispatch = dispatch.bind("setup", setup).bind("tiles", tiles).param("total", n * f).param("faces", f);
+        let dispatch = lowering.dispatch(&TILES).define("WG", lanes).define("PERSPECTIVE", perspective);
+        let dispatch = dispatch.define("TILE", tile).bind("setup", setup).bind("corners", corners.buffer);
+        let dispatch = dispatch.bind("tiles", tiles).bind("outlines", outlines);
+        let dispatch = dispatch.param("total", n * f).param("faces", f);
         let dispatch = dispatch.param("words", 4 * quads).param("columns", columns).param("lines", lines);
         let dispatch = dispatch.param("rows", bands.rows).param("bands", bands.count).param("reach", self.reach());
         dispatch.threads(n * f * bands.count)?;
-        let dispatch = lowering.dispatch(&SOFT).define("WG", lanes).define("PERSPECTIVE", perspective);
-        let dispatch = dispatch.define("TILE", TILE).bind("corners", corners.buffer).bind("tiles", tiles).bind("y", y);
+        let dispatch = lowering.dispatch(&SOFT).define("WG", lanes).define("TILE", tile);
+        let dispatch = dispatch.bind("outlines", outlines).bind("tiles", tiles).bind("y", y);
         let total = n * self.frame.pixels();
         let dispatch = dispatch.param("total", total).param("width", width).param("height", height);
         let dispatch = dispatch.param("faces", f).param("quads", quads).param("columns", columns);

@@ -8,10 +8,15 @@ use crate::ops::{Cost, Operator, VjpCall, operands};
 use crate::shader;
 use crate::shape::{DType, TensorType};
 
+const ZEROS: Shader = shader!("raster/zeros.wgsl", with "common/index.wgsl");
 const SETUP: Shader = of_corners!("raster/setup.wgsl");
+const CLIP: Shader = of_corners!("raster/clip.wgsl");
 const CLEAR: Shader = shader!("raster/clear.wgsl", with "common/index.wgsl");
 const SCAN: Shader = of_corners!("raster/scan.wgsl");
 const MASK: Shader = shader!("raster/mask.wgsl", with "common/index.wgsl");
+
+/// Workgroups that take turns at faces to be clipped: mostly there are none.
+const CLIP_GROUPS: usize = 8;
 
 /// Faces made ready, u32 N×F×12, from corners, and from their u32 indices F×3 or N×F×3 if these are only known to the device:
 /// a face with an index that is not below `vertices` is not drawn.
@@ -71,6 +76,8 @@ impl Operator for Setup {
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let indices = (lowering.input_count() > 1).then(|| lowering.input(1));
         let lanes = lowering.target().lanes();
+        let to_clip = lowering.scratch(n * f + 1);
+        lowering.dispatch(&ZEROS).define("WG", lanes).bind("y", to_clip).param("quads", 1u32).threads(1)?;
         let dispatch = lowering.dispatch(&SETUP).define("WG", lanes).define("PERSPECTIVE", self.frame.perspective);
         let dispatch = dispatch.define("INDEXED", indices.is_some()).bind("corners", corners.buffer);
         let dispatch = match &indices {
@@ -78,11 +85,16 @@ impl Operator for Setup {
             None => dispatch.unused("indices"),
         };
         let listed = indices.map_or(1, |indices| indices.ty.shape.rows());
-        let dispatch = dispatch.bind("setup", setup).param("total", n * f);
+        let dispatch = dispatch.bind("setup", setup).bind("to_clip", to_clip).param("total", n * f);
         let dispatch = dispatch.param("vertices", self.vertices).param("indices", listed);
         let dispatch = dispatch.param("width", self.frame.width).param("height", self.frame.height);
         let dispatch = dispatch.param("bits", self.frame.bits()).param("cull", u32::from(self.cull_back));
-        dispatch.param("near", self.frame.near).threads(n * f)
+        dispatch.param("near", self.frame.near).threads(n * f)?;
+        let dispatch = lowering.dispatch(&CLIP).define("WG", lanes).define("PERSPECTIVE", self.frame.perspective);
+        let dispatch = dispatch.bind("corners", corners.buffer).bind("to_clip", to_clip).bind("setup", setup);
+        let dispatch = dispatch.param("width", self.frame.width).param("height", self.frame.height);
+        let dispatch = dispatch.param("bits", self.frame.bits()).param("cull", u32::from(self.cull_back));
+        dispatch.param("near", self.frame.near).groups([CLIP_GROUPS, 1, 1])
     }
 }
 
