@@ -10,7 +10,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(2) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> visible: array<u32>;
 @group(0) @binding(4) var<storage, read> gy: array<f32>;
 @group(0) @binding(5) var<storage, read_write> gx: array<f32>; // bands × faces of all images × 3 × channels

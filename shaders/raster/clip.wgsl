@@ -10,7 +10,7 @@ struct Params {
     near: f32,
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> corners: array<f32>;
+@group(0) @binding(1) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> to_clip: array<u32>; // how many, then which
 @group(0) @binding(3) var<storage, read_write> setup: array<vec4<u32>>;
 
@@ -65,7 +65,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
 
 fn clip_face(face: u32) {
     let c = corners_of(face);
-    let w = divisors(c.z);
+    let w = c.w;
     let size = vec2(f32(params.width), f32(params.height));
     let x = c.x - 0.5 * size.x * w;
     let y = c.y - 0.5 * size.y * w;

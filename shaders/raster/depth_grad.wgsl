@@ -11,10 +11,10 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(2) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> visible: array<u32>;
 @group(0) @binding(4) var<storage, read> gy: array<f32>;
-@group(0) @binding(5) var<storage, read_write> gx: array<f32>; // bands × faces of all images × 9
+@group(0) @binding(5) var<storage, read_write> gx: array<vec4<f32>>; // bands × faces of all images × corners
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -45,13 +45,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             }
         }
     }
-    store(9u * i, sum);
-}
-
-fn store(at: u32, sum: Corners) {
     for (var k = 0u; k < 3u; k++) {
-        gx[at + 3u * k] = sum.x[k];
-        gx[at + 3u * k + 1u] = sum.y[k];
-        gx[at + 3u * k + 2u] = sum.z[k];
+        gx[3u * i + k] = corner(sum, k);
     }
 }

@@ -15,7 +15,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(2) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> visible: array<u32>;
 @group(0) @binding(4) var<storage, read> gy: array<f32>;
 @group(0) @binding(5) var<storage, read_write> gx: array<vec2<f32>>; // bands × edges and directions: of the edge's two ends
@@ -47,10 +47,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var sum = vec2(0.0);
     if head.x >= 3u && head.x < CROSSES {
         let shape = corners_of(face);
-        let w = divisors(shape.z);
         // Pixel centres at whole numbers; x tells lines apart, y runs along them.
-        let u = shape.x / w - 0.5;
-        let v = shape.y / w - 0.5;
+        let u = shape.x / shape.w - 0.5;
+        let v = shape.y / shape.w - 0.5;
         let ends = vec3(edge, edge + 1u, edge + 2u) % vec3(3u);
         var p = vec2(u[ends.x], v[ends.x]);
         var q = vec2(u[ends.y], v[ends.y]);

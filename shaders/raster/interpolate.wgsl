@@ -8,7 +8,7 @@ struct Params {
     stride: u32, // faces from one image's attributes to the next's, 0 where all share them
 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> corners: array<f32>;
+@group(0) @binding(1) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> visible: array<u32>;
 @group(0) @binding(3) var<storage, read> attributes: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;

@@ -11,11 +11,11 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(2) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> visible: array<u32>;
 @group(0) @binding(4) var<storage, read> attributes: array<f32>;
 @group(0) @binding(5) var<storage, read> gy: array<f32>;
-@group(0) @binding(6) var<storage, read_write> gx: array<f32>;
+@group(0) @binding(6) var<storage, read_write> gx: array<vec4<f32>>;
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -50,8 +50,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         }
     }
     for (var k = 0u; k < 3u; k++) {
-        gx[9u * i + 3u * k] = sum.x[k];
-        gx[9u * i + 3u * k + 1u] = sum.y[k];
-        gx[9u * i + 3u * k + 2u] = sum.z[k];
+        gx[3u * i + k] = corner(sum, k);
     }
 }

@@ -16,7 +16,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(2) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> nearest: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> visible: array<atomic<u32>>;
 

@@ -13,10 +13,10 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(2) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> soft: array<f32>;
 @group(0) @binding(4) var<storage, read> gy: array<f32>;
-@group(0) @binding(5) var<storage, read_write> gx: array<f32>; // bands × faces of all images × 9
+@group(0) @binding(5) var<storage, read_write> gx: array<vec4<f32>>; // bands × faces of all images × corners
 
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -37,7 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let seen = head.x >= 3u && head.x < CROSSES;
     if seen {
         let shape = corners_of(face);
-        w = divisors(shape.z);
+        w = shape.w;
         u = shape.x / w;
         v = shape.y / w;
     }
@@ -62,13 +62,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             }
         }
     }
-    var gz = vec3(0.0);
-    if PERSPECTIVE {
-        gz = -(gu * u + gv * v) / w;
-    }
+    let sum = Corners(gu / w, gv / w, vec3(0.0), -(gu * u + gv * v) / w);
     for (var k = 0u; k < 3u; k++) {
-        gx[9u * i + 3u * k] = gu[k] / w[k];
-        gx[9u * i + 3u * k + 1u] = gv[k] / w[k];
-        gx[9u * i + 3u * k + 2u] = gz[k];
+        gx[3u * i + k] = corner(sum, k);
     }
 }

@@ -1,9 +1,11 @@
-// Which faces reach which tiles of the image, a bit each: tiles × words. Setting bits does not depend on order. Also what the
-// outlines of faces are: columns of the corners, rows, inverse squares of the lengths of edges.
+// Which faces reach which tiles of the image, a bit each, before them for every word of these whether it has any: tiles ×
+// (summaries + words). Setting bits does not depend on order. Also what the outlines of faces are: columns of the corners,
+// rows, inverse squares of the lengths of edges.
 struct Params {
     total: u32,
     faces: u32,
-    words: u32, // of a tile
+    words: u32, // of a tile's faces
+    summaries: u32, // of a tile's words
     columns: u32, // of tiles
     lines: u32,
     rows: u32, // of tiles in a band
@@ -12,7 +14,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> corners: array<f32>;
+@group(0) @binding(2) var<storage, read> corners: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> tiles: array<atomic<u32>>;
 @group(0) @binding(4) var<storage, read_write> outlines: array<vec4<f32>>;
 
@@ -29,9 +31,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         return;
     }
     let shape = corners_of(face);
-    let w = divisors(shape.z);
-    let u = shape.x / w;
-    let v = shape.y / w;
+    let u = shape.x / shape.w;
+    let v = shape.y / shape.w;
     outlines[3u * face] = vec4(u, 0.0);
     outlines[3u * face + 1u] = vec4(v, 0.0);
     outlines[3u * face + 2u] = vec4(inverse_squares(u, v), 0.0);
@@ -48,7 +49,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     let base = face / params.faces * params.columns * params.lines;
     for (var y = first.y; y <= last.y; y++) {
         for (var x = first.x; x <= last.x; x++) {
-            atomicOr(&tiles[(base + y * params.columns + x) * params.words + word], bit);
+            let tile = (base + y * params.columns + x) * (params.summaries + params.words);
+            atomicOr(&tiles[tile + params.summaries + word], bit);
+            atomicOr(&tiles[tile + word / 32u], 1u << (word % 32u));
         }
     }
 }

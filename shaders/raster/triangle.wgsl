@@ -1,25 +1,22 @@
-// Faces as their corners in homogeneous pixels: (X, Y, z) stands for the pixel (X, Y) / w, w being z in perspective and 1
-// without. Expects `const PERSPECTIVE: bool` and the array `corners`, nine numbers a face.
+// Faces as their corners in homogeneous pixels: (X, Y, z, w) stands for the pixel (X, Y) / w at depth z, w being z in
+// perspective and 1 without. Expects the array `corners`, three of them a face.
 struct Corners {
     x: vec3<f32>,
     y: vec3<f32>,
     z: vec3<f32>,
+    w: vec3<f32>,
 }
 
 fn corners_of(face: u32) -> Corners {
-    let i = 9u * face;
-    return Corners(
-        vec3(corners[i], corners[i + 3u], corners[i + 6u]),
-        vec3(corners[i + 1u], corners[i + 4u], corners[i + 7u]),
-        vec3(corners[i + 2u], corners[i + 5u], corners[i + 8u]),
-    );
+    let a = corners[3u * face];
+    let b = corners[3u * face + 1u];
+    let c = corners[3u * face + 2u];
+    return Corners(vec3(a.x, b.x, c.x), vec3(a.y, b.y, c.y), vec3(a.z, b.z, c.z), vec3(a.w, b.w, c.w));
 }
 
-fn divisors(z: vec3<f32>) -> vec3<f32> {
-    if PERSPECTIVE {
-        return z;
-    }
-    return vec3(1.0);
+// One of the corners, 0 to 2.
+fn corner(c: Corners, k: u32) -> vec4<f32> {
+    return vec4(c.x[k], c.y[k], c.z[k], c.w[k]);
 }
 
 // The centre of the pixel in this column and row.
@@ -43,9 +40,8 @@ struct Hit {
 // homogeneous coordinates", 1997, section 3). Coverage is decided on snapped corners, so a weight may come out just below 0:
 // it is held there, and depth never leaves the face.
 fn hit(c: Corners, pixel: vec2<f32>) -> Hit {
-    let w = divisors(c.z);
-    let x = c.x - pixel.x * w;
-    let y = c.y - pixel.y * w;
+    let x = c.x - pixel.x * c.w;
+    let y = c.y - pixel.y * c.w;
     let areas = x.yzx * y.zxy - y.yzx * x.zxy;
     let turn = sign(areas.x + areas.y + areas.z);
     let held = max(turn * areas, vec3(0.0));
@@ -62,12 +58,9 @@ fn through_weights(h: Hit, pixel: vec2<f32>, g: vec3<f32>) -> Corners {
     let c = h.slopes * (g - dot(g, h.weights));
     let gx = c.zxy * h.y.yzx - c.yzx * h.y.zxy;
     let gy = c.yzx * h.x.zxy - c.zxy * h.x.yzx;
-    if PERSPECTIVE {
-        return Corners(gx, gy, -(pixel.x * gx + pixel.y * gy));
-    }
-    return Corners(gx, gy, vec3(0.0));
+    return Corners(gx, gy, vec3(0.0), -(pixel.x * gx + pixel.y * gy));
 }
 
 fn sum_of(a: Corners, b: Corners) -> Corners {
-    return Corners(a.x + b.x, a.y + b.y, a.z + b.z);
+    return Corners(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 }

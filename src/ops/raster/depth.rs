@@ -18,7 +18,7 @@ pub(super) struct Depth {
     pub background: f32,
 }
 
-/// The gradient with respect to the corners in bands, B×N×F×9, from corners, set-up faces, the faces seen and gy.
+/// The gradient with respect to the corners in bands, B×N×F×12, from corners, set-up faces, the faces seen and gy.
 #[derive(Debug, Clone, Copy)]
 struct DepthGrad(Frame);
 
@@ -49,7 +49,7 @@ impl Operator for Depth {
         let (corners, visible, y) = (lowering.input(0), lowering.input(2).buffer, lowering.output());
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (lanes, total) = (lowering.target().lanes(), n * self.frame.pixels());
-        let dispatch = lowering.dispatch(&DEPTH).define("WG", lanes).define("PERSPECTIVE", self.frame.perspective);
+        let dispatch = lowering.dispatch(&DEPTH).define("WG", lanes);
         let dispatch = dispatch.bind("corners", corners.buffer).bind("visible", visible).bind("y", y);
         let dispatch = dispatch.param("total", total).param("pixels", self.frame.pixels());
         let dispatch = dispatch.param("width", self.frame.width).param("faces", f);
@@ -71,7 +71,7 @@ impl Operator for DepthGrad {
         let [corners, _, _, gy] = operands(inputs)?;
         let [n, f] = faces_of(corners)?;
         self.0.expect_image("gradient", gy, n, 1)?;
-        Ok(TensorType::f32([self.0.bands().count, n, f, 9]))
+        Ok(TensorType::f32([self.0.bands().count, n, f, 12]))
     }
 
     fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
@@ -82,7 +82,7 @@ impl Operator for DepthGrad {
         let [corners, setup, visible, gy] = [0, 1, 2, 3].map(|i| lowering.input(i));
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (gx, lanes) = (lowering.output(), lowering.target().lanes());
-        let dispatch = lowering.dispatch(&DEPTH_GRAD).define("WG", lanes).define("PERSPECTIVE", self.0.perspective);
+        let dispatch = lowering.dispatch(&DEPTH_GRAD).define("WG", lanes);
         let dispatch = dispatch.bind("setup", setup.buffer).bind("corners", corners.buffer);
         let dispatch = dispatch.bind("visible", visible.buffer).bind("gy", gy.buffer).bind("gx", gx);
         let dispatch = self.0.walk(dispatch, n * f, f).param("near", self.0.near);

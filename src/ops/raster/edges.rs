@@ -23,9 +23,9 @@ pub(super) struct EdgeSilhouette(pub Frame);
 #[derive(Debug, Clone, Copy)]
 struct EdgeGrad(Frame);
 
-/// The gradient with respect to the corners, N×F×9, from corners, set-up faces and that of the edges, N×6F×2.
+/// The gradient with respect to the corners, N×F×12, from corners, set-up faces and that of the edges, N×6F×2.
 #[derive(Debug, Clone, Copy)]
-struct EdgeCorners(Frame);
+struct EdgeCorners;
 
 impl Operator for EdgeSilhouette {
     fn name(&self) -> &'static str {
@@ -45,7 +45,7 @@ impl Operator for EdgeSilhouette {
         let (g, r) = (call.cotangent, call.cotangent.recorder());
         let gc = call.grad(0, || {
             let edges = sum_bands(r.apply(EdgeGrad(self.0), &[corners, setup, visible, g])?)?;
-            r.apply(EdgeCorners(self.0), &[corners, setup, edges])
+            r.apply(EdgeCorners, &[corners, setup, edges])
         })?;
         Ok(vec![gc, None, None])
     }
@@ -89,8 +89,8 @@ impl Operator for EdgeGrad {
         let [corners, setup, visible, gy] = [0, 1, 2, 3].map(|i| lowering.input(i));
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (gx, lanes, bands) = (lowering.output(), lowering.target().lanes(), self.bands());
-        let Frame { width, height, perspective, .. } = self.0;
-        let dispatch = lowering.dispatch(&EDGE_GRAD).define("WG", lanes).define("PERSPECTIVE", perspective);
+        let Frame { width, height, .. } = self.0;
+        let dispatch = lowering.dispatch(&EDGE_GRAD).define("WG", lanes);
         let dispatch = dispatch.bind("setup", setup.buffer).bind("corners", corners.buffer);
         let dispatch = dispatch.bind("visible", visible.buffer).bind("gy", gy.buffer).bind("gx", gx);
         let dispatch = dispatch.param("total", 6 * n * f).param("faces", f).param("width", width);
@@ -123,7 +123,7 @@ impl Operator for EdgeCorners {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [corners, setup, edges] = [0, 1, 2].map(|i| lowering.input(i));
         let (gx, lanes, total) = (lowering.output(), lowering.target().lanes(), corners.ty.shape.rows());
-        let dispatch = lowering.dispatch(&EDGE_CORNERS).define("WG", lanes).define("PERSPECTIVE", self.0.perspective);
+        let dispatch = lowering.dispatch(&EDGE_CORNERS).define("WG", lanes);
         let dispatch = dispatch.bind("setup", setup.buffer).bind("corners", corners.buffer);
         let dispatch = dispatch.bind("g_edges", edges.buffer).bind("gx", gx);
         dispatch.param("total", total).threads(total)

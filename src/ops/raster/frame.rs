@@ -30,8 +30,6 @@ pub(super) struct Frame {
     pub height: usize,
     /// The least depth that is drawn.
     pub near: f32,
-    /// Whether the divisor of a homogeneous pixel is its depth; else 1.
-    pub perspective: bool,
 }
 
 /// Work cut into bands of rows, each no more than a thread should do.
@@ -51,15 +49,15 @@ impl Bands {
 }
 
 impl Frame {
-    /// Fails unless images of this size can be drawn.
-    pub fn check(&self) -> Result<(), Mismatch> {
+    /// Fails unless images of this size can be drawn, in perspective or not.
+    pub fn check(&self, perspective: bool) -> Result<(), Mismatch> {
         for (what, size) in [("width", self.width), ("height", self.height)] {
             if !(1..=MAX_SIZE).contains(&size) {
                 return Err(Mismatch::new(what, format!("1 to {MAX_SIZE} pixels"), size));
             }
         }
         match self.near {
-            near if self.perspective && !(near.is_normal() && near > 0.0) => {
+            near if perspective && !(near.is_normal() && near > 0.0) => {
                 Err(Mismatch::new("near", "a positive number, in perspective", near))
             }
             near if !near.is_finite() => Err(Mismatch::new("near", "a finite number", near)),
@@ -107,12 +105,12 @@ fn expect(operand: &'static str, ty: &TensorType, dtype: DType, dims: &[usize]) 
     Err(Mismatch::new(operand, format!("{dtype} {}", dims.join("×")), ty))
 }
 
-/// The extents N and F of faces' corners, N×F×9.
+/// The extents N and F of faces' corners in homogeneous pixels, N×F×12: X, Y, z and w of each.
 pub(super) fn faces_of(corners: &TensorType) -> Result<[usize; 2], Mismatch> {
     expect_f32("corners", corners)?;
     match *corners.shape.dims() {
-        [n, f, 9] if n > 0 && (1..=MAX_FACES).contains(&f) => Ok([n, f]),
-        _ => Err(Mismatch::new("corners", format!("N×F×9, F at most {MAX_FACES}"), corners)),
+        [n, f, 12] if n > 0 && (1..=MAX_FACES).contains(&f) => Ok([n, f]),
+        _ => Err(Mismatch::new("corners", format!("N×F×12, F at most {MAX_FACES}"), corners)),
     }
 }
 

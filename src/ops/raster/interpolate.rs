@@ -16,7 +16,7 @@ const ATTRIBUTE_GRAD: Shader = of_corners!("raster/attribute_grad.wgsl");
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Interpolate(pub Frame);
 
-/// The gradient with respect to the corners in bands, B×N×F×9, from the operands and gy.
+/// The gradient with respect to the corners in bands, B×N×F×12, from the operands and gy.
 #[derive(Debug, Clone, Copy)]
 struct CornerGrad(Frame);
 
@@ -68,7 +68,7 @@ impl Operator for Interpolate {
         let [corners, _, visible, attributes] = [0, 1, 2, 3].map(|i| lowering.input(i));
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (y, lanes, total) = (lowering.output(), lowering.target().lanes(), n * self.0.pixels());
-        let dispatch = lowering.dispatch(&INTERPOLATE).define("WG", lanes).define("PERSPECTIVE", self.0.perspective);
+        let dispatch = lowering.dispatch(&INTERPOLATE).define("WG", lanes);
         let dispatch = dispatch.bind("corners", corners.buffer).bind("visible", visible.buffer);
         let dispatch = dispatch.bind("attributes", attributes.buffer).bind("y", y).param("total", total);
         let dispatch = dispatch.param("pixels", self.0.pixels()).param("width", self.0.width).param("faces", f);
@@ -91,7 +91,7 @@ impl Operator for CornerGrad {
         let [corners, _, _, attributes, gy] = operands(inputs)?;
         let [n, f] = faces_of(corners)?;
         self.0.expect_image("gradient", gy, n, channels_of(attributes, n, f)?)?;
-        Ok(TensorType::f32([self.0.bands().count, n, f, 9]))
+        Ok(TensorType::f32([self.0.bands().count, n, f, 12]))
     }
 
     fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
@@ -102,7 +102,7 @@ impl Operator for CornerGrad {
         let [corners, setup, visible, attributes, gy] = [0, 1, 2, 3, 4].map(|i| lowering.input(i));
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (gx, lanes) = (lowering.output(), lowering.target().lanes());
-        let dispatch = lowering.dispatch(&CORNER_GRAD).define("WG", lanes).define("PERSPECTIVE", self.0.perspective);
+        let dispatch = lowering.dispatch(&CORNER_GRAD).define("WG", lanes);
         let dispatch = dispatch.bind("setup", setup.buffer).bind("corners", corners.buffer);
         let dispatch = dispatch.bind("visible", visible.buffer).bind("attributes", attributes.buffer);
         let dispatch = self.0.walk(dispatch.bind("gy", gy.buffer).bind("gx", gx), n * f, f);
@@ -137,7 +137,7 @@ impl Operator for AttributeGrad {
         let [corners, setup, visible, gy] = [0, 1, 2, 3].map(|i| lowering.input(i));
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (gx, lanes, c) = (lowering.output(), lowering.target().lanes(), gy.ty.shape.channels());
-        let dispatch = lowering.dispatch(&ATTRIBUTE_GRAD).define("WG", lanes).define("PERSPECTIVE", self.0.perspective);
+        let dispatch = lowering.dispatch(&ATTRIBUTE_GRAD).define("WG", lanes);
         let dispatch = dispatch.bind("setup", setup.buffer).bind("corners", corners.buffer);
         let dispatch = dispatch.bind("visible", visible.buffer).bind("gy", gy.buffer).bind("gx", gx);
         let total = n * f * c;

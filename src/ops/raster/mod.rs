@@ -118,7 +118,7 @@ pub struct Rasterized<'r> {
     frame: Frame,
     faces: Faces<'r>,
     vertices: usize,
-    /// N×F×9: homogeneous pixels.
+    /// N×F×12: homogeneous pixels.
     corners: Var<'r>,
     /// u32 N×F×12.
     setup: Var<'r>,
@@ -186,11 +186,10 @@ impl<'r> Var<'r> {
             width: raster.width.saturating_mul(samples),
             height: raster.height.saturating_mul(samples),
             near: raster.near,
-            perspective,
         };
-        r.expect("rasterize", &[self], frame.check())?;
-        let points = r.apply(ImagePoints { perspective, gradient: false }, &[self, camera])?;
-        let corners = faces.corners(points)?.reshape([shape.dims()[0], faces.count(), 9])?;
+        r.expect("rasterize", &[self], frame.check(perspective))?;
+        let points = r.apply(ImagePoints { perspective }, &[self, camera])?;
+        let corners = faces.corners(points)?.reshape([shape.dims()[0], faces.count(), 12])?;
         let setup = Setup { frame, cull_back: raster.cull_back, vertices };
         let setup = match &faces {
             Faces::Mesh(_) => r.apply(setup, &[corners])?,

@@ -30,7 +30,7 @@ pub(super) struct SoftSilhouette {
     pub sigma_px: f32,
 }
 
-/// The gradient with respect to the corners in bands, B×N×F×9, from corners, set-up faces, the silhouette and gy.
+/// The gradient with respect to the corners in bands, B×N×F×12, from corners, set-up faces, the silhouette and gy.
 #[derive(Debug, Clone, Copy)]
 struct SoftGrad(SoftSilhouette);
 
@@ -82,30 +82,35 @@ impl Operator for SoftSilhouette {
         let (corners, setup, y) = (lowering.input(0), lowering.input(1).buffer, lowering.output());
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let lanes = lowering.target().lanes();
-        let Frame { width, height, perspective, .. } = self.frame;
-        let quads = f.div_ceil(128);
-        let tiled = |tile: usize| {
-            let (columns, lines) = (width.div_ceil(tile), height.div_ceil(tile));
-            (tile, columns, lines, n * columns * lines * quads * 4)
-        };
+        let Frame { width, height, .. } = self.frame;
+        let words = f.div_ceil(32);
+        let summaries = words.div_ceil(32);
+        let tiled = |tile: usize| (tile, width.div_ceil(tile), height.div_ceil(tile));
+        let size = |(_, columns, lines)| n * columns * lines * (summaries + words);
         let [small, large] = TILES_PX.map(tiled);
-        let (tile, columns, lines, words) = if small.3 <= MOST_WORDS { small } else { large };
-        let (tiles, outlines) = (lowering.scratch(words), lowering.scratch(12 * n * f));
+        let (tile, columns, lines) = if size(small) <= MOST_WORDS { small } else { large };
+        let quads = size((tile, columns, lines)).div_ceil(4);
+        let (tiles, outlines) = (lowering.scratch(4 * quads), lowering.scratch(12 * n * f));
         let dispatch = lowering.dispatch(&ZEROS).define("WG", lanes).bind("y", tiles);
-        dispatch.param("quads", words / 4).threads(words / 4)?;
+        dispatch.param("quads", quads).threads(quads)?;
         let bands = Bands::of(lines, columns);
-        let dispatch = lowering.dispatch(&TILES).define("WG", lanes).define("PERSPECTIVE", perspective);
+        let dispatch = lowering.dispatch(&TILES).define("WG", lanes);
         let dispatch = dispatch.define("TILE", tile).bind("setup", setup).bind("corners", corners.buffer);
         let dispatch = dispatch.bind("tiles", tiles).bind("outlines", outlines);
         let dispatch = dispatch.param("total", n * f).param("faces", f);
-        let dispatch = dispatch.param("words", 4 * quads).param("columns", columns).param("lines", lines);
+        let dispatch = dispatch
+            .param("words", words)
+            .param("summaries", summaries)
+            .param("columns", columns)
+            .param("lines", lines);
         let dispatch = dispatch.param("rows", bands.rows).param("bands", bands.count).param("reach", self.reach());
         dispatch.threads(n * f * bands.count)?;
         let dispatch = lowering.dispatch(&SOFT).define("WG", lanes).define("TILE", tile);
         let dispatch = dispatch.bind("outlines", outlines).bind("tiles", tiles).bind("y", y);
-        let total = n * self.frame.pixels();
+        let total = n * columns * lines * tile * tile;
         let dispatch = dispatch.param("total", total).param("width", width).param("height", height);
-        let dispatch = dispatch.param("faces", f).param("quads", quads).param("columns", columns);
+        let dispatch =
+            dispatch.param("faces", f).param("words", words).param("summaries", summaries).param("columns", columns);
         let dispatch = dispatch.param("lines", lines).param("sharpness", self.sharpness());
         dispatch.param("farthest", self.farthest()).threads(total)
     }
@@ -124,7 +129,7 @@ impl Operator for SoftGrad {
         let [corners, _, _, gy] = operands(inputs)?;
         let [n, f] = faces_of(corners)?;
         self.0.frame.expect_image("gradient", gy, n, 1)?;
-        Ok(TensorType::f32([self.0.frame.bands().count, n, f, 9]))
+        Ok(TensorType::f32([self.0.frame.bands().count, n, f, 12]))
     }
 
     fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
@@ -135,7 +140,7 @@ impl Operator for SoftGrad {
         let [corners, setup, soft, gy] = [0, 1, 2, 3].map(|i| lowering.input(i));
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (gx, lanes, frame) = (lowering.output(), lowering.target().lanes(), self.0.frame);
-        let dispatch = lowering.dispatch(&SOFT_GRAD).define("WG", lanes).define("PERSPECTIVE", frame.perspective);
+        let dispatch = lowering.dispatch(&SOFT_GRAD).define("WG", lanes);
         let dispatch = dispatch.bind("setup", setup.buffer).bind("corners", corners.buffer).bind("soft", soft.buffer);
         let dispatch = frame.walk(dispatch.bind("gy", gy.buffer).bind("gx", gx), n * f, f);
         let dispatch = dispatch.param("reach", self.0.reach()).param("sharpness", self.0.sharpness());

@@ -48,7 +48,6 @@ impl Operator for Setup {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        self.frame.check()?;
         let Some((corners, indices)) = inputs.split_first() else {
             return Err(Mismatch::new("operands", "corners, or corners and indices", "none"));
         };
@@ -78,7 +77,7 @@ impl Operator for Setup {
         let lanes = lowering.target().lanes();
         let to_clip = lowering.scratch(n * f + 1);
         lowering.dispatch(&ZEROS).define("WG", lanes).bind("y", to_clip).param("quads", 1u32).threads(1)?;
-        let dispatch = lowering.dispatch(&SETUP).define("WG", lanes).define("PERSPECTIVE", self.frame.perspective);
+        let dispatch = lowering.dispatch(&SETUP).define("WG", lanes);
         let dispatch = dispatch.define("INDEXED", indices.is_some()).bind("corners", corners.buffer);
         let dispatch = match &indices {
             Some(indices) => dispatch.bind("indices", indices.buffer),
@@ -90,7 +89,7 @@ impl Operator for Setup {
         let dispatch = dispatch.param("width", self.frame.width).param("height", self.frame.height);
         let dispatch = dispatch.param("bits", self.frame.bits()).param("cull", u32::from(self.cull_back));
         dispatch.param("near", self.frame.near).threads(n * f)?;
-        let dispatch = lowering.dispatch(&CLIP).define("WG", lanes).define("PERSPECTIVE", self.frame.perspective);
+        let dispatch = lowering.dispatch(&CLIP).define("WG", lanes);
         let dispatch = dispatch.bind("corners", corners.buffer).bind("to_clip", to_clip).bind("setup", setup);
         let dispatch = dispatch.param("width", self.frame.width).param("height", self.frame.height);
         let dispatch = dispatch.param("bits", self.frame.bits()).param("cull", u32::from(self.cull_back));
@@ -128,7 +127,7 @@ impl Operator for Visible {
         let dispatch = lowering.dispatch(&CLEAR).define("WG", lanes).param("quads", quads);
         dispatch.bind("nearest", nearest).bind("visible", visible).threads(quads)?;
         for faces in [false, true] {
-            let dispatch = lowering.dispatch(&SCAN).define("WG", lanes).define("PERSPECTIVE", frame.perspective);
+            let dispatch = lowering.dispatch(&SCAN).define("WG", lanes);
             let dispatch = dispatch.define("FACES", faces).bind("setup", setup).bind("corners", corners.buffer);
             let dispatch = dispatch.bind("nearest", nearest);
             let dispatch = if faces { dispatch.bind("visible", visible) } else { dispatch.unused("visible") };
