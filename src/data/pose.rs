@@ -53,8 +53,7 @@ impl PoseSampler {
 
 /// A hand as hands differ: size by some 6 %, proportions by less, fingers of one hand alike.
 ///
-/// The mean is 3 % below the rig, which at 190 mm from wrist to middle fingertip is a large man's; spreads are about those of
-/// the anthropometric survey of Gordon et al., "ANSUR II" (2014), hand length 5 %, breadth 5 %.
+/// Means and spreads of the factors are those of [`crate::hand::shape::SHAPE_PRIOR`], which names their source.
 fn draw_shape(rng: &mut Rng) -> Shape {
     let mut factor = |mean: f32, spread: f32| mean + spread * rng.normal().clamp(-2.5, 2.5);
     let scale = factor(0.97, 0.06);
@@ -148,8 +147,8 @@ fn vary(rng: &mut Rng, angles: &mut HandAngles) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gestures::{FINGER_LIMITS, THUMB_LIMITS};
     use super::*;
+    use crate::hand::freedoms::{FINGER_LIMITS, THUMB_LIMITS};
     use crate::hand::joints::{TIPS, finger_rig_joints};
 
     fn samples(n: u64) -> impl Iterator<Item = (Pose, Shape)> {
