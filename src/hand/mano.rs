@@ -6,10 +6,7 @@
 
 use std::path::Path;
 
-use safetensors::{Dtype, SafeTensors};
-
-use super::npz::{Array, Npz};
-use super::{HandError, Side};
+use super::{Array, HandError, Side};
 use crate::error::{Error, Result};
 
 /// How many vertices MANO has.
@@ -62,13 +59,7 @@ impl ManoData {
 
     /// As [`ManoData::open`], from the bytes of a file of either format.
     pub fn from_bytes(bytes: &[u8], side: Side) -> Result<Self, HandError> {
-        if bytes.starts_with(b"PK") {
-            let npz = Npz::new(bytes)?;
-            return Self::from_arrays(side, |name| npz.array(name));
-        }
-        let file = SafeTensors::deserialize(bytes)
-            .map_err(|e| HandError::Archive { message: format!("neither a .npz nor a .safetensors file ({e})") })?;
-        Self::from_arrays(side, |name| tensor(&file, name))
+        Self::from_arrays(side, |name| Array::find(bytes, name))
     }
 
     /// From arrays that are looked up by name, as [`ManoData::open`] lists them.
@@ -168,25 +159,6 @@ fn faces(values: &[f64]) -> Result<Vec<[u32; 3]>, HandError> {
         return Err(wrong("f", format!("vertices below {MANO_VERTICES}"), got));
     }
     Ok(values.chunks_exact(3).map(|face| [face[0] as u32, face[1] as u32, face[2] as u32]).collect())
-}
-
-/// A tensor of any numeric type, if there is one of the name.
-fn tensor(file: &SafeTensors<'_>, name: &str) -> Result<Option<Array>, HandError> {
-    let Ok(view) = file.tensor(name) else { return Ok(None) };
-    fn all<const N: usize>(data: &[u8], value: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-        data.as_chunks::<N>().0.iter().map(|&bytes| value(bytes)).collect()
-    }
-    let data = view.data();
-    let values = match view.dtype() {
-        Dtype::F64 => all(data, f64::from_le_bytes),
-        Dtype::F32 => all(data, |b| f32::from_le_bytes(b).into()),
-        Dtype::I64 => all(data, |b| i64::from_le_bytes(b) as f64),
-        Dtype::I32 => all(data, |b| i32::from_le_bytes(b).into()),
-        Dtype::U64 => all(data, |b| u64::from_le_bytes(b) as f64),
-        Dtype::U32 => all(data, |b| u32::from_le_bytes(b).into()),
-        other => return Err(wrong(name, "f64, f32 or whole numbers of 32 or 64 bits", format!("{other:?}"))),
-    };
-    Ok(Some(Array { shape: view.shape().to_vec(), values }))
 }
 
 #[cfg(test)]

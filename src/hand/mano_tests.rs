@@ -1,3 +1,6 @@
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
 use super::super::npz::tests::{npy, zip};
 use super::*;
 use crate::rng::Rng;
@@ -53,10 +56,10 @@ fn both_formats_are_read_alike() {
     let files: Vec<(&str, Vec<u8>)> = files.iter().map(|(name, data)| (name.as_str(), data.clone())).collect();
     assert_eq!(ManoData::from_bytes(&zip(&files, true), Side::Right).unwrap(), expected);
     let data: Vec<Vec<u8>> = arrays.iter().map(|(_, array)| bytes(&array.values)).collect();
-    let view = |((name, array), data)| {
-        (name, safetensors::tensor::TensorView::new(Dtype::F64, array.shape.clone(), data).unwrap())
+    let view = |(name, array): &(&'static str, Array), data| {
+        (*name, TensorView::new(Dtype::F64, array.shape.clone(), data).unwrap())
     };
-    let views: Vec<_> = arrays.iter().map(|(n, a)| (*n, a)).zip(&data).map(|(a, d)| view((a, d.as_slice()))).collect();
+    let views: Vec<_> = arrays.iter().zip(&data).map(|(array, data)| view(array, data.as_slice())).collect();
     let file = safetensors::serialize(views, None).unwrap();
     assert_eq!(ManoData::from_bytes(&file, Side::Right).unwrap(), expected);
 }

@@ -2,12 +2,14 @@
 //!
 //! [`RiggedHand::right`] is the hand that ships with the crate. [`RiggedHand::pose`] turns a [`Pose`] and a [`Shape`] into
 //! vertices and the 21 joints. Only right hands exist here: a left hand is a right one seen through [`camera::Mirror`].
+mod array;
 pub mod camera;
 pub mod coarsen;
 pub mod contact;
 mod error;
 pub mod freedoms;
 mod glb;
+mod inverse;
 pub mod joints;
 pub mod laplacian;
 pub mod mano;
@@ -18,11 +20,12 @@ mod side;
 mod skinning;
 pub mod topology;
 
+pub use array::Array;
 pub use camera::Camera;
 pub use coarsen::{Coarsening, GraphLevel};
 pub use error::HandError;
+pub use inverse::{IkFit, inverse_kinematics};
 pub use mano::ManoData;
-pub use npz::Array;
 pub use rig::{JointFrame, RiggedHand};
 pub use shape::Shape;
 pub use side::Side;

@@ -8,19 +8,10 @@ use std::io::Read;
 use flate2::Crc;
 use flate2::read::DeflateDecoder;
 
-use super::HandError;
+use super::{Array, HandError};
 
 /// The largest array that is unpacked, bytes: a hand model's are far smaller.
 const MOST_BYTES: usize = 1 << 28;
-
-/// A dense array of numbers, row by row.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Array {
-    /// Extents, outermost first.
-    pub shape: Vec<usize>,
-    /// Elements.
-    pub values: Vec<f64>,
-}
 
 fn unreadable(message: impl Into<String>) -> HandError {
     HandError::Archive { message: message.into() }

@@ -87,7 +87,7 @@ impl RiggedHand {
     }
 
     /// What a shape does to space around each joint, in the joint's own axes.
-    fn scaling(&self, shape: &Shape) -> [Mat3; RIG_JOINTS] {
+    pub(super) fn scaling(&self, shape: &Shape) -> [Mat3; RIG_JOINTS] {
         let wrist = self.rest_frames()[0].axes;
         let palm = Vec3::new(shape.palm_width, shape.palm_length, shape.palm_depth) * shape.scale;
         std::array::from_fn(|joint| match finger_of_rig_joint(joint) {
