@@ -29,6 +29,15 @@ ARRAYS = {
 }
 
 
+# What Python itself makes plain objects and bytes of.
+PLAIN = {
+    ("_codecs", "encode"),
+    ("copy_reg", "_reconstructor"),
+    ("__builtin__", "object"),
+    ("collections", "OrderedDict"),
+}
+
+
 class StandIn:
     """An object of a class that need not be installed: its attributes."""
 
@@ -36,7 +45,7 @@ class StandIn:
         self.arguments = arguments
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
+        self.__dict__.update(state if isinstance(state, dict) else {})
 
 
 class Chumpy(StandIn):
@@ -63,15 +72,6 @@ class Columns(StandIn):
         return matrix
 
 
-class Rows(Columns):
-    """A sparse matrix by rows."""
-
-    def array(self):
-        shape = self._shape if hasattr(self, "_shape") else self.shape
-        self._shape = shape[::-1]
-        return super().array().T
-
-
 def dense(value):
     return value.array() if hasattr(value, "array") else np.asarray(value)
 
@@ -85,11 +85,9 @@ class Reader(pickle.Unpickler):
             return Chumpy
         if package == "scipy" and name in ("csc_matrix", "csc_array"):
             return Columns
-        if package == "scipy" and name in ("csr_matrix", "csr_array"):
-            return Rows
         if package == "numpy" and name in ("ndarray", "dtype", "_reconstruct", "scalar"):
             return super().find_class(module, name)
-        if (module, name) in (("_codecs", "encode"), ("copy_reg", "_reconstructor"), ("__builtin__", "object")):
+        if (module, name) in PLAIN:
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} does not belong into a MANO file")
 

@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use kernels_tests::reference::Tensor;
 use kernels_tests::{cases, harness};
 use knuckle::hand::{Array, ManoData, Side};
@@ -60,6 +62,36 @@ fn a_mirrored_mano_is_the_other_hand() -> Result<()> {
             assert_eq!([a[0], a[2], a[1]], *b);
         }
     }
+    Ok(())
+}
+
+/// A dispatch costs a tenth of a millisecond on a software GPU, whatever it does.
+#[test]
+fn a_mano_takes_few_dispatches() -> Result<()> {
+    let data = ManoData::from_arrays(Side::Right, |name| Ok(cases::hand::made_up_mano(name)));
+    let model = Mano::new(&data.expect("arrays of the right shapes"), &ManoOptions::default())?;
+    let r = Recorder::new();
+    let hand = HandVars::inputs(&r, "hand", 1, &model);
+    let posed = model.record(&hand)?;
+    let forward = harness::TRUSTED.compile(&r, [posed.vertices, posed.joints])?;
+    let loss = posed.vertices.square()?.mean_all()?.add(posed.joints.square()?.mean_all()?)?;
+    const OF_LOSS: usize = 12;
+    let operands = [hand.rotation, hand.translation_mm, hand.pose, hand.shape];
+    let gradients = loss.backward_to(&operands)?;
+    let gradients = operands.map(|x| gradients.of(x).expect("a gradient"));
+    let mut both = harness::TRUSTED.compile(&r, [&[loss][..], &gradients].concat())?;
+    let [steps, all] = [&forward, &both].map(|e| e.program().steps.len());
+    let values = parameters(&model);
+    let names = ["hand/rotation", "hand/translation_mm", "hand/pose", "hand/shape"];
+    let inputs = || names.iter().copied().zip(values.iter().map(|v| &v[..]));
+    both.run(inputs())?;
+    let start = Instant::now();
+    for _ in 0..20 {
+        both.run(inputs())?;
+    }
+    println!("{steps} dispatches forward, {all} with gradient and loss, {:?} a step", start.elapsed() / 20);
+    assert!(steps <= 15, "{}", forward.dump());
+    assert!(all <= 35 + OF_LOSS, "{}", both.dump());
     Ok(())
 }
 
