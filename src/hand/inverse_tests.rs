@@ -22,7 +22,7 @@ fn within_limits(fit: &IkFit) -> bool {
 fn poses_come_back_from_their_joints() {
     let hand = RiggedHand::right();
     let sampler = PoseSampler::new(&hand);
-    let (mut worst, mut mean_skin) = (0.0f32, 0.0);
+    let mut mean_skin = 0.0;
     const POSES: u64 = 200;
     for k in 0..POSES {
         let (pose, shape) = sample(&sampler, k);
@@ -31,15 +31,13 @@ fn poses_come_back_from_their_joints() {
         let again = hand.pose(&fit.pose, &shape);
         let far = again.joints.iter().zip(&posed.joints).map(|(a, b)| a.distance(*b)).fold(0.0, f32::max);
         assert!((far - fit.residual_mm).abs() < 0.01, "{k}: {far} mm, told as {}", fit.residual_mm);
-        assert!(far <= 0.1, "{k}: {far} mm");
+        assert!(far <= 0.01, "{k}: {far} mm");
         assert!(within_limits(&fit), "{k}");
-        worst = worst.max(far);
         let skin = again.vertices.iter().zip(&posed.vertices).map(|(a, b)| a.distance(*b)).fold(0.0, f32::max);
         mean_skin += skin / POSES as f32;
     }
-    println!("joints within {worst} mm; the skin's worst vertex on average within {mean_skin} mm");
-    // Only the thumb's twist can go astray, where it is straight.
-    assert!(mean_skin < 1.0, "{mean_skin}");
+    // The thumb's twist too, which moves no joint of a thumb that is straight but its tip.
+    assert!(mean_skin < 0.05, "{mean_skin}");
 }
 
 #[test]
@@ -55,7 +53,6 @@ fn bones_alone_are_exact_for_most_reachable_joints() {
         state.residual(&bones, &targets) < 0.05
     });
     let exact = exact.count();
-    println!("{exact} of 100 without least squares");
     assert!(exact > 90, "{exact}");
 }
 
