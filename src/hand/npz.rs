@@ -151,11 +151,14 @@ fn array(name: &str, bytes: &[u8]) -> Result<Array, HandError> {
     Ok(Array { values: if fortran { row_major(&shape, &values) } else { values }, shape })
 }
 
+/// A number from its bytes.
+type Decode = fn(&[u8]) -> f64;
+
 /// How many bytes a number of a NumPy type takes, and what it is.
-fn decoder(descr: &str) -> Option<(usize, fn(&[u8]) -> f64)> {
+fn decoder(descr: &str) -> Option<(usize, Decode)> {
     macro_rules! number {
         ($type:ty) => {{
-            let decode: fn(&[u8]) -> f64 = |b| b.try_into().map_or(f64::NAN, |b| <$type>::from_le_bytes(b) as f64);
+            let decode: Decode = |b| b.try_into().map_or(f64::NAN, |b| <$type>::from_le_bytes(b) as f64);
             (size_of::<$type>(), decode)
         }};
     }

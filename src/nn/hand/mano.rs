@@ -108,7 +108,7 @@ impl Mano {
         // The joints hang on the shape alone; a pose bends the tips' flesh as it does their vertices'.
         let poses = Rows::without_joints(&data.pose_dirs, MANO_FEATURES, options);
         // Rotations come as they are, their blend shapes follow what they differ from the identity.
-        let is_diagonal = |feature: usize| feature % 9 % 4 == 0;
+        let is_diagonal = |feature: usize| [0, 4, 8].contains(&(feature % 9));
         let identity: Vec<f64> = poses
             .values
             .chunks(MANO_FEATURES)
