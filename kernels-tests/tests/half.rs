@@ -48,6 +48,7 @@ fn values_take_half_the_memory() -> Result<()> {
 #[test]
 fn an_adapter_without_f16_answers_with_the_line() -> Result<()> {
     let r = Recorder::new();
+    let line = line!() + 1;
     let y = r.input("x", [8]).cast(DType::F16)?;
     let options = CompileOptions { effects: false, keep_values: false };
     let compiled =

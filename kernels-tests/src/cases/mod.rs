@@ -22,6 +22,7 @@ pub mod norm;
 pub mod pointwise;
 pub mod pool;
 pub mod random;
+pub mod raster;
 pub mod reduce;
 pub mod sample;
 pub mod second;
@@ -44,6 +45,7 @@ pub fn all() -> Vec<Case> {
         indexing::cases,
         mesh::cases,
         hand::cases,
+        raster::cases,
         nn::cases,
         losses::cases,
     ];

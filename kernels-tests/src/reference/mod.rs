@@ -17,6 +17,7 @@ pub mod optim;
 pub mod pointwise;
 pub mod pool;
 pub mod random;
+pub mod raster;
 pub mod reduce;
 pub mod sample;
 
