@@ -165,3 +165,9 @@ pub enum HandError {
         got: super::Shape,
     },
 }
+
+impl From<HandError> for crate::error::Error {
+    fn from(error: HandError) -> Self {
+        crate::error::Error::Hand(error.to_string())
+    }
+}
