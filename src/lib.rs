@@ -16,7 +16,8 @@
 //! - [`output`]: hands drawn over photos, meshes as files.
 //! - [`train`]: checkpoints, metrics, plots.
 //! - `testing` (feature `testing`): unit tests of your own shaders.
-//! - [`hand`]: a rigged hand, its topology and coarsening, cameras.
+//! - [`hand`]: a rigged hand, its freedoms and inverse kinematics, topology and coarsening, cameras.
+//! - [`nn`]: layers, losses, and hand models in a graph ([`nn::hand`]).
 
 pub mod data;
 pub mod error;

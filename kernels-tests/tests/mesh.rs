@@ -4,7 +4,7 @@ use kernels_tests::harness::TRUSTED;
 use kernels_tests::{cases, harness};
 use knuckle::nn::mesh_losses::{chamfer, edge_length, normal_consistency};
 use knuckle::nn::skinning::SkinnedModel;
-use knuckle::ops::{Skeleton, SkinWeights, TriangleMesh};
+use knuckle::ops::{Rig, RigFrame, Skeleton, SkinWeights, TriangleMesh};
 use knuckle::{Error, Recorder, Result, Var};
 
 #[test]
@@ -174,6 +174,21 @@ fn what_kernels_trust_is_checked_first() {
     invalid(SkinWeights::new(usize::MAX, &[vec![(0, 1.0)]]).unwrap_err(), "65535 joints");
     let error = SkinWeights::new(2, &[[(0, f32::INFINITY)]]).unwrap_err();
     assert!(matches!(error, Error::NotFinite { .. }), "{error}");
+
+    let frame = |origin: f64, x: f64| RigFrame {
+        origin: [origin; 3],
+        axes: [x, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+        stretch: [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0],
+    };
+    let rig = |parents: &[usize], frames: &[RigFrame]| {
+        Rig::new(Skeleton::new(parents).expect("a tree"), frames).map(|_| ()).unwrap_err()
+    };
+    invalid(rig(&[0, 0], &[frame(0.0, 1.0)]), "frames");
+    invalid(rig(&[0, 1], &[frame(0.0, 1.0); 2]), "joint 1 too");
+    invalid(rig(&[0, 0], &[frame(0.0, 1.0), frame(f64::NAN, 1.0)]), "joint 1");
+    for x in [-1.0, 0.0, 1.1, f64::NAN, f64::INFINITY] {
+        invalid(rig(&[0], &[frame(0.0, x)]), "rotations");
+    }
 
     let (skeleton, weights) =
         (Skeleton::new(&[0]).expect("a tree"), SkinWeights::new(1, &[[(0, 1.0)]]).expect("weights"));

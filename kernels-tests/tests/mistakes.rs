@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
+use knuckle::hand::Side;
+use knuckle::nn::hand::{HandModel, HandRig, HandVars};
 use knuckle::nn::losses::{self, Reduction, histogram_divergence};
 use knuckle::nn::mesh_losses::normal_consistency;
 use knuckle::nn::skinning::{SkinnedModel, blend_shapes, rigid_transforms, translations};
 use knuckle::ops::{
     Adam, AdamW, AvgPool2d, Comparison, Conv2d, ConvTranspose2d, Correlation, CumulativeSum, GridSample,
-    HistogramKernel, Pad2d, PadMode, PeakRefinement, Resize, RmsProp, Sgd, Skeleton, SkinWeights, SoftHistogram,
-    SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
+    HistogramKernel, Pad2d, PadMode, PeakRefinement, Resize, Rig, RigFrame, RmsProp, Sgd, Skeleton, SkinWeights,
+    SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
 };
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var, nn};
@@ -433,6 +435,26 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("forward_kinematics", "x", |r| r.input("a", [1, 2, 9]).forward_kinematics(&skeleton())),
     ("forward_kinematics", "x", |r| r.input("a", [2, 12]).forward_kinematics(&skeleton())),
     ("forward_kinematics", "x", |r| r.input("a", [0, 2, 12]).forward_kinematics(&skeleton())),
+    ("turn_about", "rotations", |r| r.input("a", [4, 12]).turn_about(r.input("p", [4, 3]))),
+    ("turn_about", "rotations", |r| r.input_u32("a", [4, 9]).turn_about(r.input("p", [4, 3]))),
+    ("turn_about", "points", |r| r.input("a", [4, 9]).turn_about(r.input("p", [5, 3]))),
+    ("turn_about", "points", |r| r.input("a", [4, 9]).turn_about(r.input("p", [4, 4]))),
+    ("turn_about", "points", |r| r.input("a", [4, 9]).turn_about(r.input("p", [2, 2, 3]))),
+    ("rig_pose", "angles", |r| rig_pose(r, &[1, 3, 3], &[1, 2, 3], &[1, 9], &[1, 3])),
+    ("rig_pose", "angles", |r| rig_pose(r, &[0, 2, 3], &[0, 2, 3], &[0, 9], &[0, 3])),
+    ("rig_pose", "stretches", |r| rig_pose(r, &[1, 2, 3], &[1, 2, 4], &[1, 9], &[1, 3])),
+    ("rig_pose", "stretches", |r| rig_pose(r, &[1, 2, 3], &[2, 2, 3], &[1, 9], &[1, 3])),
+    ("rig_pose", "rotation", |r| rig_pose(r, &[1, 2, 3], &[1, 2, 3], &[1, 3], &[1, 3])),
+    ("rig_pose", "rotation", |r| rig_pose(r, &[2, 2, 3], &[2, 2, 3], &[1, 9], &[2, 3])),
+    ("rig_pose", "translation", |r| rig_pose(r, &[2, 2, 3], &[2, 2, 3], &[2, 9], &[3])),
+    ("rig_shape", "stretches", |r| r.input("a", [1, 3, 3]).rig_shape(&rig())),
+    ("rig_shape", "stretches", |r| r.input("a", [2, 3]).rig_shape(&rig())),
+    ("rig_shape", "stretches", |r| r.input_u32("a", [1, 2, 3]).rig_shape(&rig())),
+    ("hand_model", "rotation", |r| hands(r, [3, 4, 3, 23, 14])),
+    ("hand_model", "rotation", |r| hands(r, [0, 3, 3, 23, 14])),
+    ("hand_model", "translation_mm", |r| hands(r, [3, 3, 1, 23, 14])),
+    ("hand_model", "pose", |r| hands(r, [3, 3, 3, 45, 14])),
+    ("hand_model", "shape", |r| hands(r, [3, 3, 3, 23, 10])),
     ("skin", "vertices", |r| r.input("a", [2, 3]).skin(r.input("t", [1, 2, 12]), &skin())),
     ("skin", "vertices", |r| r.input("a", [3, 2]).skin(r.input("t", [1, 2, 12]), &skin())),
     ("skin", "vertices", |r| r.input("a", [3]).skin(r.input("t", [1, 2, 12]), &skin())),
@@ -684,6 +706,36 @@ fn square() -> std::sync::Arc<SpmmMatrix> {
 /// Two joints.
 fn skeleton() -> Arc<Skeleton> {
     Skeleton::new(&[0, 0]).expect("a tree")
+}
+
+fn rig() -> Arc<Rig> {
+    let axes = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+    Rig::new(skeleton(), &[RigFrame { origin: [0.0; 3], axes, stretch: axes }; 2]).expect("a rig")
+}
+
+#[track_caller]
+fn rig_pose<'r>(
+    r: &'r Recorder,
+    angles: &[usize],
+    stretches: &[usize],
+    rotation: &[usize],
+    translation: &[usize],
+) -> Result<Var<'r>> {
+    let (rotation, translation) = (r.input("rotation", rotation), r.input("translation", translation));
+    r.input("angles", angles).rig_pose(r.input("stretches", stretches), rotation, translation, &rig())
+}
+
+/// As many hands as the first, of parameters as wide as the others.
+#[track_caller]
+fn hands(r: &Recorder, [n, rotation, translation, pose, shape]: [usize; 5]) -> Result<Var<'_>> {
+    let model = HandRig::shipped(Side::Right)?;
+    let hand = HandVars {
+        rotation: r.input("rotation", [n, rotation]),
+        translation_mm: r.input("translation", [n, translation]),
+        pose: r.input("pose", [n, pose]),
+        shape: r.input("shape", [n, shape]),
+    };
+    Ok(model.record(&hand)?.vertices)
 }
 
 /// Three vertices that follow them.

@@ -18,12 +18,14 @@ use kernels_tests::reference::{
 use kernels_tests::{Case, Fill, Operand, cases, harness, variants};
 use knuckle::exec::{CompileOptions, compile};
 use knuckle::graph::TensorData;
+use knuckle::hand::Side;
+use knuckle::nn::hand::{HandModel, HandRig, HandVars};
 use knuckle::nn::losses::{self, MeshLoss, MeshOperators, MeshTruth, Reduction};
 use knuckle::nn::{mesh_losses, skinning};
 use knuckle::ops::{
     Adam, AdamW, AvgPool2d, Comparison, Conv2d, ConvTranspose2d, Correlation, CumulativeSum, GridPadding, GridSample,
-    HistogramKernel, Pad2d, PadMode, PeakRefinement, Resize, RmsProp, Sgd, Skeleton, SkinWeights, SoftHistogram,
-    SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
+    HistogramKernel, Pad2d, PadMode, PeakRefinement, Resize, Rig, RigFrame, RmsProp, Sgd, Skeleton, SkinWeights,
+    SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
 };
 use knuckle::rng::Rng;
 use knuckle::sparse::Csr;
@@ -212,6 +214,13 @@ const SHAPED: &[(&str, &[&[usize]], Call)] = &[
     ("rigid_transforms", &[&[0, 0, 9], &[0, 0, 3]], |_, x, _| skinning::rigid_transforms(x[0], x[1])),
     ("translations", &[&[0, 0, 12]], |_, x, _| skinning::translations(x[0])),
     ("forward_kinematics", &[&[0, 2, 12]], |_, x, a| x[0].forward_kinematics(&a.skeleton())),
+    ("turn_about", &[&[0, 0, 9], &[0, 0, 3]], |_, x, _| x[0].turn_about(x[1])),
+    ("rig_pose", &[&[0, 2, 3], &[0, 2, 3], &[0, 9], &[0, 3]], |_, x, a| x[0].rig_pose(x[1], x[2], x[3], &a.rig())),
+    ("rig_shape", &[&[0, 2, 3]], |_, x, a| x[0].rig_shape(&a.rig())),
+    ("nn::hand", &[&[0, 3], &[0, 3], &[0, 23], &[0, 14]], |_, x, _| {
+        let hand = HandVars { rotation: x[0], translation_mm: x[1], pose: x[2], shape: x[3] };
+        Ok(HandRig::shipped(Side::Left)?.record(&hand)?.joints)
+    }),
     ("skin", &[&[3, 3], &[0, 2, 12]], |_, x, a| x[0].skin(x[1], &a.skin())),
     ("skin each", &[&[2, 3, 3], &[2, 2, 12]], |_, x, a| x[0].skin(x[1], &a.skin())),
     ("pose", &[&[0, 2, 9]], |_, x, a| Ok(a.model().pose(x[0])?.vertices)),
@@ -400,6 +409,11 @@ impl Attributes<'_> {
     /// Two joints.
     fn skeleton(&mut self) -> Arc<Skeleton> {
         Skeleton::new(&[0, 0]).expect("a tree")
+    }
+
+    fn rig(&mut self) -> Arc<Rig> {
+        let axes = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
+        Rig::new(self.skeleton(), &[RigFrame { origin: [0.0; 3], axes, stretch: axes }; 2]).expect("a rig")
     }
 
     /// Three vertices that follow them.

@@ -1,6 +1,7 @@
-//! The joint angles of a hand in degrees, their limits, and gestures that people make.
+//! The joint angles of a hand in degrees, and gestures that people make.
 
 use crate::hand::Pose;
+use crate::hand::freedoms::{FINGER_LIMITS, METACARPAL_LIMITS, THUMB_LIMITS};
 use crate::hand::joints::finger_rig_joints;
 
 /// Angles of one finger from the flat rest pose, degrees, about the axes of [`crate::hand::JointFrame`].
@@ -19,31 +20,6 @@ pub struct FingerAngles {
 
 /// Angles of a hand, thumb first.
 pub type HandAngles = [FingerAngles; 5];
-
-/// Lowest and highest angle of a finger's joints, degrees from the rest pose.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Flexion of the three joints.
-    pub flexion: [(f32, f32); 3],
-    /// Abduction of the base.
-    pub abduction: (f32, f32),
-    /// Twist of the base.
-    pub twist: (f32, f32),
-}
-
-/// Limits of the thumb.
-///
-/// MCP and IP after the American Academy of Orthopaedic Surgeons, *Joint Motion* (1965): 0–50 and 0–80 degrees, with
-/// some hyperextension. The CMC's are counted from the rig's rest pose, which already holds the thumb out by some 45
-/// degrees, so that it reaches from beside the palm to the base of the little finger.
-pub const THUMB_LIMITS: Limits =
-    Limits { flexion: [(-20.0, 45.0), (-10.0, 55.0), (-15.0, 80.0)], abduction: (-50.0, 15.0), twist: (-15.0, 45.0) };
-
-/// Limits of the other fingers: MCP, PIP, DIP of 0–90, 0–100, 0–90 degrees (same source) with the hyperextension of a
-/// relaxed hand; abduction of ± 15 (Lin, Wu and Huang, "Modeling the constraints of human hand motion", 2000) and a little
-/// more for the outer ones.
-pub const FINGER_LIMITS: Limits =
-    Limits { flexion: [(-25.0, 90.0), (-5.0, 105.0), (-8.0, 85.0)], abduction: (-18.0, 20.0), twist: (0.0, 0.0) };
 
 impl FingerAngles {
     /// The angles pulled back into the limits of finger `finger`. A flexed base leaves little room to spread: its ligaments are
@@ -75,7 +51,8 @@ impl FingerAngles {
 ///
 /// A closing hand hollows: the ring and little fingers' metacarpals follow their fingers by up to 5 and 10 degrees.
 pub fn pose_of(angles: &HandAngles) -> Pose {
-    const METACARPAL_SHARE: [f32; 5] = [0.0, 0.0, 0.0, 5.0 / 90.0, 10.0 / 90.0];
+    /// The base's flexion at which the metacarpal has followed as far as it goes.
+    const FULL_DEG: f32 = FINGER_LIMITS.flexion[0].1;
     let mut pose = Pose::default();
     for (finger, angle) in angles.iter().enumerate() {
         let [base, middle, end] = finger_rig_joints(finger);
@@ -83,8 +60,9 @@ pub fn pose_of(angles: &HandAngles) -> Pose {
         pose.bend(base, first, angle.abduction.to_radians(), angle.twist.to_radians());
         pose.bend(middle, second, 0.0, 0.0);
         pose.bend(end, third, 0.0, 0.0);
-        if METACARPAL_SHARE[finger] > 0.0 {
-            pose.bend(base - 1, METACARPAL_SHARE[finger] * first.max(0.0), 0.0, 0.0);
+        let follows = METACARPAL_LIMITS[finger].1 / FULL_DEG;
+        if follows > 0.0 {
+            pose.bend(base - 1, follows * first.max(0.0), 0.0, 0.0);
         }
     }
     pose

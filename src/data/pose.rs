@@ -53,8 +53,7 @@ impl PoseSampler {
 
 /// A hand as hands differ: size by some 6 %, proportions by less, fingers of one hand alike.
 ///
-/// The mean is 3 % below the rig, which at 190 mm from wrist to middle fingertip is a large man's; spreads are about those of
-/// the anthropometric survey of Gordon et al., "ANSUR II" (2014), hand length 5 %, breadth 5 %.
+/// Means and spreads of the factors are those of [`crate::hand::shape::SHAPE_PRIOR`], which names their source.
 fn draw_shape(rng: &mut Rng) -> Shape {
     let mut factor = |mean: f32, spread: f32| mean + spread * rng.normal().clamp(-2.5, 2.5);
     let scale = factor(0.97, 0.06);
@@ -148,9 +147,10 @@ fn vary(rng: &mut Rng, angles: &mut HandAngles) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gestures::{FINGER_LIMITS, THUMB_LIMITS};
     use super::*;
+    use crate::hand::freedoms::{FINGER_LIMITS, THUMB_LIMITS};
     use crate::hand::joints::{TIPS, finger_rig_joints};
+    use crate::hand::shape::SHAPE_PRIOR;
 
     fn samples(n: u64) -> impl Iterator<Item = (Pose, Shape)> {
         let sampler = PoseSampler::new(&RiggedHand::right());
@@ -200,6 +200,23 @@ mod tests {
             let stretched = reach.iter().filter(|&&r| r > 0.9).count();
             let curled = reach.iter().filter(|&&r| r < 0.55).count();
             assert!(stretched > 60 && curled > 20, "finger {f}: {stretched} stretched, {curled} curled of {n}");
+        }
+    }
+
+    #[test]
+    fn shapes_vary_as_the_prior_says() {
+        const N: usize = 4000;
+        let mut rng = Rng::new(12, 0);
+        let logs: Vec<_> = (0..N).map(|_| draw_shape(&mut rng).logs()).collect();
+        for (k, (mean, spread)) in SHAPE_PRIOR.into_iter().enumerate() {
+            let drawn = logs.iter().map(|logs| logs[k]).sum::<f32>() / N as f32;
+            let square = logs.iter().map(|logs| (logs[k] - drawn).powi(2)).sum::<f32>() / N as f32;
+            assert!((drawn - mean).abs() < 0.1 * spread, "factor {k}: mean {drawn}, told as {mean}");
+            assert!(
+                (square.sqrt() / spread - 1.0).abs() < 0.1,
+                "factor {k}: spread {}, told as {spread}",
+                square.sqrt()
+            );
         }
     }
 

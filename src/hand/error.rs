@@ -128,4 +128,46 @@ pub enum HandError {
         /// What was found.
         got: String,
     },
+    /// Not an archive of arrays, or a damaged one.
+    #[error("hand file: {message}")]
+    Archive {
+        /// What is wrong.
+        message: String,
+    },
+    /// A needed array is absent.
+    #[error("hand file: the array \"{name}\" is missing")]
+    MissingArray {
+        /// The array.
+        name: &'static str,
+    },
+    /// An array of another shape or with other contents than needed.
+    #[error("hand file: the array \"{name}\": expected {expected}, got {got}")]
+    Array {
+        /// The array.
+        name: String,
+        /// What is needed.
+        expected: String,
+        /// What was found.
+        got: String,
+    },
+    /// A joint's position that is NaN or infinite.
+    #[error("joint {joint} is at {got}, expected finite coordinates")]
+    Joint {
+        /// The joint, see [`super::joints::JOINT_NAMES`].
+        joint: usize,
+        /// Where it is said to be.
+        got: glam::Vec3,
+    },
+    /// A shape that no hand can have.
+    #[error("shape: expected positive finite factors, got {got:?}")]
+    Shape {
+        /// What was found.
+        got: super::Shape,
+    },
+}
+
+impl From<HandError> for crate::error::Error {
+    fn from(error: HandError) -> Self {
+        crate::error::Error::Hand(error.to_string())
+    }
 }

@@ -3,7 +3,7 @@
 use glam::{Mat3, Quat, Vec3};
 
 use super::joints::{JOINTS, RIG_JOINTS, RIG_OF_JOINT, RIG_PARENTS, TIPS, finger_of_rig_joint};
-use super::{JointFrame, RiggedHand};
+use super::{JointFrame, RiggedHand, Shape};
 
 /// Turns of the rig's joints and place of the whole hand.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,39 +29,6 @@ impl Pose {
     pub fn bend(&mut self, rig_joint: usize, flexion: f32, abduction: f32, twist: f32) {
         self.joints[rig_joint] =
             Quat::from_rotation_z(abduction) * Quat::from_rotation_x(flexion) * Quat::from_rotation_y(twist);
-    }
-}
-
-/// How a hand differs from the rig's: 14 factors, all 1 for the rig itself.
-///
-/// Thickness scales vertices away from their bone's axis, length along it. The palm, metacarpals included, scales as one block.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Shape {
-    /// Factor on the whole hand.
-    pub scale: f32,
-    /// Palm across, from index to little finger.
-    pub palm_width: f32,
-    /// Palm from wrist to knuckles.
-    pub palm_length: f32,
-    /// Palm from its face to the back of the hand.
-    pub palm_depth: f32,
-    /// Bone lengths of each finger, thumb first.
-    pub finger_length: [f32; 5],
-    /// Thickness of each finger, thumb first.
-    pub finger_thickness: [f32; 5],
-}
-
-impl Default for Shape {
-    /// The rig's own shape.
-    fn default() -> Self {
-        Self {
-            scale: 1.0,
-            palm_width: 1.0,
-            palm_length: 1.0,
-            palm_depth: 1.0,
-            finger_length: [1.0; 5],
-            finger_thickness: [1.0; 5],
-        }
     }
 }
 
@@ -120,7 +87,7 @@ impl RiggedHand {
     }
 
     /// What a shape does to space around each joint, in the joint's own axes.
-    fn scaling(&self, shape: &Shape) -> [Mat3; RIG_JOINTS] {
+    pub(super) fn scaling(&self, shape: &Shape) -> [Mat3; RIG_JOINTS] {
         let wrist = self.rest_frames()[0].axes;
         let palm = Vec3::new(shape.palm_width, shape.palm_length, shape.palm_depth) * shape.scale;
         std::array::from_fn(|joint| match finger_of_rig_joint(joint) {

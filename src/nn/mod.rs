@@ -1,6 +1,7 @@
 //! Layers and losses: short functions over [`Var`]. A layer's parameters are named by its scope.
 
 mod graph;
+pub mod hand;
 pub mod losses;
 pub mod mesh_losses;
 mod normalize;

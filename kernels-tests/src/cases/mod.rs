@@ -10,6 +10,7 @@ use crate::case::Case;
 
 pub mod conv;
 pub mod graph;
+pub mod hand;
 pub mod heatmap;
 pub mod indexing;
 pub mod layout;
@@ -43,6 +44,7 @@ pub fn all() -> Vec<Case> {
         graph::cases,
         indexing::cases,
         mesh::cases,
+        hand::cases,
         raster::cases,
         nn::cases,
         losses::cases,

@@ -4,6 +4,7 @@
 pub mod adjoint;
 pub mod conv;
 pub mod graph;
+pub mod hand;
 pub mod heatmap;
 pub mod indexing;
 pub mod layout;
