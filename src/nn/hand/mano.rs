@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{HandModel, HandVars, PosedVars, posed};
+use super::{HandModel, HandVars, PoseHabit, PosedVars, posed};
 use crate::error::{Error, Result};
 use crate::hand::ManoData;
 use crate::hand::joints::JOINTS;
@@ -206,6 +206,8 @@ impl Rows {
 
 /// No joint of a hand bends farther either way, radians.
 const FARTHEST: f32 = 2.0;
+/// How much a joint's angle varies about each axis, or a component about its mean: nominal too.
+const POSE_SPREAD: f32 = 0.5;
 
 impl HandModel for Mano {
     fn pose_size(&self) -> usize {
@@ -237,6 +239,10 @@ impl HandModel for Mano {
     }
 
     /// Normal, as the principal components were scaled.
+    fn pose_habits(&self) -> Vec<PoseHabit> {
+        (0..self.pose_size()).map(|k| PoseHabit { terms: vec![(k, 1.0)], mean: 0.0, spread: POSE_SPREAD }).collect()
+    }
+
     fn shape_prior(&self) -> Vec<(f32, f32)> {
         vec![(0.0, 1.0); MANO_SHAPES]
     }

@@ -33,6 +33,17 @@ pub struct PosedVars<'r> {
     pub joints: Var<'r>,
 }
 
+/// What hands mostly do: a weighted sum of pose parameters, about normally distributed among hands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoseHabit {
+    /// Indices of pose parameters and what each counts.
+    pub terms: Vec<(usize, f32)>,
+    /// The sum's mean.
+    pub mean: f32,
+    /// The sum's standard deviation.
+    pub spread: f32,
+}
+
 /// A hand that can be posed and shaped in a graph.
 pub trait HandModel: fmt::Debug + Send + Sync {
     /// How many pose parameters a hand has.
@@ -49,6 +60,9 @@ pub trait HandModel: fmt::Debug + Send + Sync {
 
     /// Lowest and highest plausible value of each pose parameter.
     fn pose_limits(&self) -> Vec<(f32, f32)>;
+
+    /// What poses hands prefer within their limits.
+    fn pose_habits(&self) -> Vec<PoseHabit>;
 
     /// Mean and standard deviation of each shape parameter among hands.
     fn shape_prior(&self) -> Vec<(f32, f32)>;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use glam::{Mat3, Vec3};
 
-use super::{HandModel, HandVars, PosedVars, posed};
+use super::{HandModel, HandVars, PoseHabit, PosedVars, posed};
 use crate::error::Result;
-use crate::hand::freedoms::{FREEDOMS, HAND_FREEDOMS, Turn};
-use crate::hand::joints::{RIG_JOINTS, RIG_OF_JOINT, RIG_PARENTS, TIPS, finger_of_rig_joint};
+use crate::hand::freedoms::{FREEDOMS, Freedom, HAND_FREEDOMS, Turn};
+use crate::hand::joints::{RIG_JOINTS, RIG_OF_JOINT, RIG_PARENTS, TIPS, finger_of_rig_joint, finger_rig_joints};
 use crate::hand::shape::{SHAPE_FACTORS, SHAPE_PRIOR};
 use crate::hand::{RiggedHand, Side};
 use crate::ops::{Rig, RigFrame, Skeleton, SkinWeights};
@@ -100,6 +100,30 @@ fn angles(side: Side) -> Vec<f32> {
     map
 }
 
+/// Loose spreads about a half-open hand, and two that are tight: fingers are hardly twisted or spread, and the last joint bends
+/// two thirds as far as the middle one, for both hang on one tendon (Rijpkema and Girard, "Computer animation of
+/// knowledge-based human grasping", 1991).
+fn pose_habits() -> Vec<PoseHabit> {
+    let degrees = |terms: Vec<(usize, f32)>, mean: f32, spread: f32| PoseHabit {
+        terms,
+        mean: mean.to_radians(),
+        spread: spread.to_radians(),
+    };
+    let ends = |joint: usize| (1..5).any(|finger| finger_rig_joints(finger)[2] == joint);
+    let habit = |(k, freedom): (usize, &Freedom)| {
+        let (low, high) = freedom.limits_deg;
+        match (freedom.turn, finger_of_rig_joint(freedom.joint)) {
+            (Turn::Flexion, _) if ends(freedom.joint) => degrees(vec![(k, 1.0), (k - 1, -2.0 / 3.0)], 0.0, 8.0),
+            // Fingers, then metacarpals.
+            (Turn::Flexion, Some(1..5)) => degrees(vec![(k, 1.0)], 35.0, 40.0),
+            (Turn::Flexion, None) => degrees(vec![(k, 1.0)], 0.5 * (low + high), 0.5 * (high - low)),
+            (Turn::Abduction, Some(1..5)) => degrees(vec![(k, 1.0)], 0.0, 8.0),
+            _ => degrees(vec![(k, 1.0)], 0.5 * (low + high), 0.3 * (high - low)),
+        }
+    };
+    HAND_FREEDOMS.iter().enumerate().map(habit).collect()
+}
+
 /// 14×(25·3): which parameters' sum each joint is stretched by, along each axis.
 fn stretches() -> Vec<f32> {
     let mut map = vec![0.0; SHAPE_FACTORS * 3 * RIG_JOINTS];
@@ -137,6 +161,10 @@ impl HandModel for HandRig {
 
     fn pose_limits(&self) -> Vec<(f32, f32)> {
         HAND_FREEDOMS.iter().map(|freedom| freedom.limits()).collect()
+    }
+
+    fn pose_habits(&self) -> Vec<PoseHabit> {
+        pose_habits()
     }
 
     fn shape_prior(&self) -> Vec<(f32, f32)> {
