@@ -4,6 +4,7 @@ mod graph;
 pub mod losses;
 pub mod mesh_losses;
 mod normalize;
+pub mod shading;
 pub mod skinning;
 
 use crate::error::Result;

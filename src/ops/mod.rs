@@ -29,6 +29,7 @@ mod extreme;
 mod gather;
 mod grid_sample;
 mod group_norm;
+mod harmonics;
 mod heatmap;
 mod histogram;
 mod indexing;
