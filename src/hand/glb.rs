@@ -75,7 +75,7 @@ impl SkinnedMesh {
 }
 
 /// The header's length against the bytes there are; the `gltf` crate subtracts from it unchecked.
-fn check_length(bytes: &[u8]) -> Result<(), HandError> {
+pub(crate) fn check_length(bytes: &[u8]) -> Result<(), HandError> {
     const HEADER: usize = 12;
     let truncated = |what, expected, got| Err(HandError::Truncated { what, expected, got });
     let Some(header) = bytes.first_chunk::<HEADER>() else {
@@ -90,11 +90,15 @@ fn check_length(bytes: &[u8]) -> Result<(), HandError> {
     }
 }
 
-fn attribute<'a>(primitive: &Primitive<'a>, semantic: Semantic, name: &'static str) -> Result<Accessor<'a>, HandError> {
+pub(crate) fn attribute<'a>(
+    primitive: &Primitive<'a>,
+    semantic: Semantic,
+    name: &'static str,
+) -> Result<Accessor<'a>, HandError> {
     primitive.get(&semantic).ok_or(HandError::MissingAttribute { name })
 }
 
-fn same_length(what: &'static str, expected: usize, got: usize) -> Result<(), HandError> {
+pub(crate) fn same_length(what: &'static str, expected: usize, got: usize) -> Result<(), HandError> {
     if expected == got {
         return Ok(());
     }
@@ -111,7 +115,11 @@ fn finite<const N: usize>(what: &'static str, values: &[[f32; N]]) -> Result<(),
 
 /// The elements of an accessor as `N` floats each. Indices stay exact: no mesh here comes near 2²⁴ vertices, and a
 /// larger index fails the check against the vertex count.
-fn read<const N: usize>(accessor: &Accessor<'_>, blob: &[u8], what: &'static str) -> Result<Vec<[f32; N]>, HandError> {
+pub(crate) fn read<const N: usize>(
+    accessor: &Accessor<'_>,
+    blob: &[u8],
+    what: &'static str,
+) -> Result<Vec<[f32; N]>, HandError> {
     let wanted = match N {
         1 => Dimensions::Scalar,
         3 => Dimensions::Vec3,

@@ -6,7 +6,7 @@ pub mod camera;
 pub mod coarsen;
 pub mod contact;
 mod error;
-mod glb;
+pub(crate) mod glb;
 pub mod joints;
 pub mod laplacian;
 mod rig;
