@@ -661,7 +661,7 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("irradiance", "normals", |r| lights(r, [1, 3], [1, 2, 3], [1, 2, 3]).irradiance(r.input("n", [3]))),
     ("irradiance", "normals", |r| lights(r, [1, 3], [1, 2, 3], [1, 2, 3]).irradiance(r.input("n", [2, 0, 3]))),
     ("irradiance", "directions", |r| lights(r, [2, 3], [2, 2, 3], [2, 2, 3]).irradiance(r.input("n", [3, 5, 3]))),
-    ("irradiance", "directions", |r| lights(r, [1, 3], [1, 0, 3], [1, 0, 3]).irradiance(r.input("n", [3, 5, 3]))),
+    ("unit_vectors", "x", |r| lights(r, [1, 3], [1, 0, 3], [1, 0, 3]).irradiance(r.input("n", [3, 5, 3]))),
     ("irradiance", "ambient", |r| lights(r, [1, 4], [1, 2, 3], [1, 2, 3]).irradiance(r.input("n", [3, 5, 3]))),
     ("irradiance", "colours", |r| lights(r, [1, 3], [1, 2, 3], [1, 1, 3]).irradiance(r.input("n", [3, 5, 3]))),
     ("irradiance", "harmonics", |r| {

@@ -8,13 +8,6 @@ struct Params {
 @group(0) @binding(2) var<storage, read> gy: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
 
-// ½√(1/π), √(3/4π), √(15/4π), ¼√(5/π), ¼√(15/π).
-const FLAT = 0.282094792;
-const LINE = 0.488602512;
-const SADDLE = 1.092548431;
-const POLE = 0.315391565;
-const SQUARE = 0.546274215;
-
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
@@ -35,14 +28,9 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         y[3u * i + 1u] = g.y;
         y[3u * i + 2u] = g.z;
     } else {
-        y[9u * i] = FLAT;
-        y[9u * i + 1u] = LINE * v.y;
-        y[9u * i + 2u] = LINE * v.z;
-        y[9u * i + 3u] = LINE * v.x;
-        y[9u * i + 4u] = SADDLE * v.x * v.y;
-        y[9u * i + 5u] = SADDLE * v.y * v.z;
-        y[9u * i + 6u] = POLE * (3.0 * v.z * v.z - 1.0);
-        y[9u * i + 7u] = SADDLE * v.z * v.x;
-        y[9u * i + 8u] = SQUARE * (v.x * v.x - v.y * v.y);
+        var basis = spherical_harmonics(v);
+        for (var k = 0u; k < 9u; k++) {
+            y[9u * i + k] = basis[k];
+        }
     }
 }

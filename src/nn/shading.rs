@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Mismatch, Result};
+use crate::error::Result;
 use crate::graph::Var;
 use crate::ops::{Rasterized, TriangleMesh};
 
@@ -60,14 +60,7 @@ impl<'r> Lights<'r> {
     /// `ambient + Σ_l max(n·direction_l, 0) · colour_l + Σ_k Y_k(n) · harmonics_k`, directions made unit.
     #[track_caller]
     pub fn irradiance(&self, normals: Var<'r>) -> Result<Var<'r>> {
-        let (shape, lights) = (normals.shape(), self.check(normals)?);
-        let rows = normals.reshape([lights, shape.rows() / lights, 3])?;
-        let cosines = rows.batch_matmul(self.directions.unit_vectors()?, false, true)?.relu()?;
-        let mut light = cosines.batch_matmul(self.colours, false, false)?;
-        if let Some(harmonics) = self.harmonics {
-            light = rows.spherical_harmonics()?.batch_matmul(harmonics, false, false)?.add(light)?;
-        }
-        light.add(self.ambient.reshape([lights, 1, 3])?)?.reshape(shape)
+        normals.irradiance(self.ambient, self.directions.unit_vectors()?, self.colours, self.harmonics)
     }
 
     /// A matt surface in this light (Lambert): albedo times [`Lights::irradiance`], N×H×W×3. The albedo is N×H×W×3, or has fewer
@@ -77,26 +70,5 @@ impl<'r> Lights<'r> {
     #[track_caller]
     pub fn shade(&self, albedo: Var<'r>, normals: Var<'r>) -> Result<Var<'r>> {
         self.irradiance(normals)?.mul(albedo)
-    }
-
-    /// For how many images there are lights, if all operands fit.
-    #[track_caller]
-    fn check(&self, normals: Var<'r>) -> Result<usize> {
-        let images = normals.shape().dims().first().copied().unwrap_or(0);
-        let sound = normals.shape().rank() >= 2 && normals.shape().channels() == 3 && normals.shape().numel() > 0;
-        let checked = match *self.directions.shape().dims() {
-            _ if !sound => Err(Mismatch::new("normals", "N×…×3, extents of at least 1", normals.ty())),
-            [n, l, 3] if (n == images || n == 1) && n > 0 && l > 0 => Ok([n, l]),
-            _ => Err(Mismatch::new("directions", format!("{images}×L×3 or 1×L×3"), self.directions.ty())),
-        };
-        let r = normals.recorder();
-        let [n, l] = r.expect("irradiance", &[normals, self.directions], checked)?;
-        let others = [("ambient", Some(self.ambient), vec![n, 3]), ("colours", Some(self.colours), vec![n, l, 3])];
-        for (name, given, dims) in others.into_iter().chain([("harmonics", self.harmonics, vec![n, 9, 3])]) {
-            let Some(given) = given.filter(|v| v.shape().dims() != dims) else { continue };
-            let wrong = Mismatch::new(name, crate::shape::Shape::from(dims.as_slice()), given.ty());
-            r.expect("irradiance", &[normals, given], Err(wrong))?;
-        }
-        Ok(n)
     }
 }

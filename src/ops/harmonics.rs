@@ -8,7 +8,7 @@ use crate::graph::Var;
 use crate::shader;
 use crate::shape::TensorType;
 
-const HARMONICS: Shader = shader!("mesh/harmonics.wgsl", with "common/index.wgsl");
+const HARMONICS: Shader = shader!("mesh/harmonics.wgsl", with "common/index.wgsl", with "mesh/harmonic.wgsl");
 
 /// …×3 to …×9.
 #[derive(Debug, Clone, Copy)]

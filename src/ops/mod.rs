@@ -33,6 +33,7 @@ mod harmonics;
 mod heatmap;
 mod histogram;
 mod indexing;
+mod irradiance;
 mod kinematics;
 mod matmul;
 mod mesh;

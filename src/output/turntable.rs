@@ -71,7 +71,7 @@ impl Turntable {
         let camera = self.camera(&poses, &mesh);
         let at_once = (MAX_SAMPLES / (4 * self.size * self.size)).clamp(1, self.frames);
         let mut program = self.program(gpu, &mesh, camera, at_once)?;
-        let mut photos = Vec::with_capacity(self.frames);
+        let (curve, mut photos) = (Curve::srgb(), Vec::with_capacity(self.frames));
         for batch in poses.chunks(at_once) {
             let missing = at_once - batch.len();
             let views: Vec<f32> =
@@ -79,7 +79,7 @@ impl Turntable {
             let results = program.run([("vertices", &views[..])])?;
             for picture in results.f32(0).chunks(3 * self.size * self.size).take(batch.len()) {
                 let side = self.size as u32;
-                photos.push(Photo::from_rgb(side, side, picture.iter().map(|&v| srgb(v)).collect())?);
+                photos.push(Photo::from_rgb(side, side, picture.iter().map(|&v| curve.of(v)).collect())?);
             }
         }
         Ok(photos)
@@ -140,19 +140,19 @@ impl Turntable {
 }
 
 /// Colour of the material, linear.
-const CLAY: [f32; 3] = [0.68, 0.58, 0.51];
+const CLAY: [f32; 3] = [0.70, 0.55, 0.46];
 
 /// Clay in the light of a warm lamp above the camera's left, a cool one at its right, one from behind that draws the outline, and
 /// a room that is brighter above than below; darker where something near stands before it.
 fn studio<'r>(drawn: &Rasterized<'r>, normals: Var<'r>, mask: Var<'r>) -> Result<Var<'r>> {
     let r = mask.recorder();
     let mut room = [0.0; 27];
-    room[..3].copy_from_slice(&[0.52, 0.54, 0.58]);
-    room[3..6].copy_from_slice(&[-0.16, -0.17, -0.19]);
+    room[..3].copy_from_slice(&[0.42, 0.44, 0.48]);
+    room[3..6].copy_from_slice(&[-0.18, -0.19, -0.21]);
     let lights = Lights {
         ambient: r.constant([1, 3], &[0.03; 3])?,
         directions: r.constant([1, 3, 3], &[-0.55, -0.75, -0.75, 0.9, -0.1, -0.45, 0.35, -0.6, 0.9])?,
-        colours: r.constant([1, 3, 3], &[0.88, 0.83, 0.76, 0.16, 0.19, 0.24, 0.5, 0.5, 0.52])?,
+        colours: r.constant([1, 3, 3], &[1.08, 1.02, 0.94, 0.16, 0.19, 0.24, 0.6, 0.6, 0.62])?,
         harmonics: Some(r.constant([1, 9, 3], &room)?),
     };
     let clay = lights.shade(r.constant([3], &CLAY)?, normals)?;
@@ -178,7 +178,7 @@ fn occlusion<'r>(drawn: &Rasterized<'r>) -> Result<Var<'r>> {
     let blur = AvgPool2d { kernel, stride: 1, padding: kernel / 2, count_include_pad: false };
     let around = depth.adaptive_avg_pool2d(coarse, coarse)?.avg_pool2d(blur)?.avg_pool2d(blur)?;
     let around = around.resize(side, side, Resize::Bilinear { align_corners: false })?;
-    around.sub(depth)?.scale(4.0)?.clamp(-0.55, 0.0)?.offset(1.0)
+    around.sub(depth)?.scale(5.0)?.clamp(-0.6, 0.0)?.offset(1.0)
 }
 
 /// A wall lit from above, linear.
@@ -192,11 +192,23 @@ fn backdrop(size: usize) -> Vec<f32> {
     (0..size * size).flat_map(pixel).collect()
 }
 
-/// A linear value as an sRGB byte (IEC 61966-2-1).
-fn srgb(v: f32) -> u8 {
-    let v = v.clamp(0.0, 1.0);
-    let curved = if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
-    (255.0 * curved).round() as u8
+/// sRGB bytes of linear values (IEC 61966-2-1), by a table fine enough to be at most one level off.
+struct Curve(Vec<u8>);
+
+impl Curve {
+    fn srgb() -> Self {
+        const STEPS: usize = 1 << 13;
+        let byte = |i: usize| {
+            let v = i as f64 / (STEPS - 1) as f64;
+            let curved = if v <= 0.003_130_8 { 12.92 * v } else { 1.055 * v.powf(1.0 / 2.4) - 0.055 };
+            (255.0 * curved).round() as u8
+        };
+        Curve((0..STEPS).map(byte).collect())
+    }
+
+    fn of(&self, v: f32) -> u8 {
+        self.0[(v.clamp(0.0, 1.0) * (self.0.len() - 1) as f32 + 0.5) as usize]
+    }
 }
 
 /// The faces, turned round if more of the mesh's volume is outside than inside.
@@ -261,9 +273,9 @@ mod tests {
         let pictures = turn.draw(&gpu, hand.rest_vertices(), hand.faces()).unwrap();
         assert_eq!(pictures, turn.draw(&gpu, hand.rest_vertices(), &flipped).unwrap());
         assert!(pictures.len() == 5 && pictures[0] != pictures[1]);
-        let empty = backdrop(48);
+        let (empty, curve) = (backdrop(48), Curve::srgb());
         for picture in &pictures {
-            let shown = |i: usize| (0..3).any(|c| picture.rgb()[3 * i + c].abs_diff(srgb(empty[3 * i + c])) > 2);
+            let shown = |i: usize| (0..3).any(|c| picture.rgb()[3 * i + c].abs_diff(curve.of(empty[3 * i + c])) > 2);
             let covered = (0..48 * 48).filter(|&i| shown(i)).count();
             assert!((150..1500).contains(&covered), "{covered}");
             assert!((0..48).all(|k| !shown(k) && !shown(47 * 48 + k) && !shown(48 * k) && !shown(48 * k + 47)));

@@ -29,7 +29,7 @@ pub struct Arguments {
 }
 
 /// How long a whole turn takes, seconds, and the fewest and most pictures in one of them.
-const TURN_SECONDS: f32 = 3.0;
+const TURN_SECONDS: f32 = 2.4;
 const RATES: (f32, f32) = (1.0, 25.0);
 
 /// Draws the mesh and writes the picture.
