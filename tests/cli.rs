@@ -327,10 +327,13 @@ fn what_infer_writes_can_be_viewed() {
     assert!(output.status.success() && stdout(&output).contains("hand.glb"), "{output:?}");
     let meshes = [out.join("hand.obj"), out.join("hand.glb"), json].map(|path| Surface::open(path).unwrap());
     let corner = |mesh: &Surface, i: usize| mesh.vertices[mesh.faces[i / 3][i % 3] as usize];
+    // What untrained weights find can be of any size.
+    let size = (0..3 * meshes[0].faces.len()).map(|i| corner(&meshes[0], i).length()).fold(1.0, f32::max);
     for mesh in &meshes[1..] {
         assert_eq!(mesh.faces.len(), meshes[0].faces.len());
         let apart = (0..3 * mesh.faces.len()).map(|i| corner(mesh, i).distance(corner(&meshes[0], i)));
-        assert!(apart.fold(0.0, f32::max) < 1e-3);
+        let worst = apart.fold(0.0, f32::max);
+        assert!(worst < 1e-6 * size, "{worst} of {size}");
     }
     let output = knuckle(&["view", text(&out.join("hand.glb")), "--out", text(&at("view.png")), "--size", "64"]);
     assert!(output.status.success() && Photo::open(at("view.png")).is_ok(), "{output:?}");

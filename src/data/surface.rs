@@ -143,8 +143,7 @@ fn obj_face<'a>(words: impl Iterator<Item = &'a str>, vertices: usize) -> Result
 /// All meshes of a glTF binary where its nodes put them.
 fn scene(bytes: &[u8]) -> Result<Soup, HandError> {
     const MILLIMETRES_PER_METRE: f64 = 1000.0;
-    glb::check_length(bytes)?;
-    let gltf = gltf::Gltf::from_slice(bytes)?;
+    let gltf = glb::parse(bytes)?;
     let blob = gltf.blob.as_deref().unwrap_or_default();
     let places = places_of_nodes(&gltf);
     let mut soup = Soup::default();
@@ -316,6 +315,27 @@ mod tests {
         for length in [13, 100, 5000, whole.len() - 1] {
             assert!(complaint("cut.glb", &whole[..length]).contains("needs"));
         }
+    }
+
+    #[test]
+    fn damaged_files_are_errors_or_other_meshes_but_never_panics() {
+        let whole = include_bytes!("../../assets/hand/right.glb");
+        let text = 20..20 + u32::from_le_bytes(whole[12..16].try_into().unwrap()) as usize;
+        let mut rng = crate::rng::Rng::new(31, 0);
+        let mut refused = 0;
+        for i in 0..600 {
+            let mut bytes = whole.to_vec();
+            for _ in 0..1 + rng.below(3) {
+                let at = text.start + rng.below(text.len());
+                // Often a digit in the place of another: an index that exists no more, or another's.
+                let digits = (at..text.end).find(|&k| bytes[k].is_ascii_digit()).filter(|_| i % 2 == 0);
+                bytes[digits.unwrap_or(at)] =
+                    if i % 2 == 0 { b'0' + rng.below(10) as u8 } else { rng.below(128) as u8 };
+            }
+            let read = scene(&bytes).map_err(without_subject).and_then(Soup::checked);
+            refused += usize::from(read.is_err());
+        }
+        assert!((100..600).contains(&refused), "{refused}");
     }
 
     #[test]

@@ -18,8 +18,7 @@ pub(super) struct SkinnedMesh {
 
 impl SkinnedMesh {
     pub fn read(bytes: &[u8]) -> Result<Self, HandError> {
-        check_length(bytes)?;
-        let gltf = gltf::Gltf::from_slice(bytes)?;
+        let gltf = parse(bytes)?;
         let blob = gltf.blob.as_deref().unwrap_or_default();
 
         let mut nodes = gltf.nodes().filter(|n| n.mesh().is_some()).peekable();
@@ -74,8 +73,22 @@ impl SkinnedMesh {
     }
 }
 
+/// The file's contents, of which every index exists.
+pub(crate) fn parse(bytes: &[u8]) -> Result<gltf::Gltf, HandError> {
+    check_length(bytes)?;
+    // The crate's own check looks up the accessors of positions before it knows that they exist.
+    let unchecked = gltf::Gltf::from_slice_without_validation(bytes)?;
+    let json = unchecked.as_json();
+    let mut accessors = json.meshes.iter().flat_map(|m| &m.primitives).flat_map(|p| p.attributes.values());
+    if let Some(missing) = accessors.find(|accessor| accessor.value() >= json.accessors.len()) {
+        let expected = format!("one of {} accessors", json.accessors.len());
+        return Err(HandError::Accessor { what: "attribute", expected, got: missing.to_string() });
+    }
+    Ok(gltf::Gltf::from_slice(bytes)?)
+}
+
 /// The header's length against the bytes there are; the `gltf` crate subtracts from it unchecked.
-pub(crate) fn check_length(bytes: &[u8]) -> Result<(), HandError> {
+fn check_length(bytes: &[u8]) -> Result<(), HandError> {
     const HEADER: usize = 12;
     let truncated = |what, expected, got| Err(HandError::Truncated { what, expected, got });
     let Some(header) = bytes.first_chunk::<HEADER>() else {
