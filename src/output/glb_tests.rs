@@ -158,12 +158,12 @@ fn what_no_file_can_hold_is_refused() {
     let one = vec![vec![(0, 1.0)]; 3];
     says(mesh(&[], &one), "1 to 256");
     says(mesh(&vec![joint.clone(); 257], &one), "1 to 256");
-    says(mesh(&[joint.clone()], &one[..2]), "3 lists");
+    says(mesh(std::slice::from_ref(&joint), &one[..2]), "3 lists");
     says(mesh(&[SkinnedJoint { parent: Some(0), ..joint.clone() }], &one), "earlier joint");
     says(mesh(&[SkinnedJoint { posed: JointFrame { origin: Vec3::NAN, ..frame }, ..joint.clone() }], &one), "joint 0");
     for (bad, words) in
         [((1, 1.0), "joints below 1"), ((0, -1.0), "at least 0"), ((0, f32::NAN), "at least 0"), ((0, 0.0), "above 0")]
     {
-        says(mesh(&[joint.clone()], &vec![vec![bad]; 3]), words);
+        says(mesh(std::slice::from_ref(&joint), &vec![vec![bad]; 3]), words);
     }
 }
