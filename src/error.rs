@@ -198,6 +198,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A file of a mesh cannot be used.
+    #[error("mesh {file}: {message}")]
+    Mesh {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        message: String,
+    },
     /// A hand model cannot be used.
     #[error("hand model: {0}")]
     Hand(String),

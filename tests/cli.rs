@@ -6,8 +6,10 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use image::{DynamicImage, ImageFormat};
-use knuckle::data::Photo;
+use knuckle::data::{Photo, Surface};
+use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnn, GraphCnnConfig};
+use knuckle::output::save_obj;
 use knuckle::train::checkpoint::{Metadata, Precision};
 use knuckle::{Gpu, States};
 use serde_json::Value;
@@ -283,5 +285,98 @@ fn ctrl_c_saves_a_checkpoint_and_resuming_gives_the_same_bits() {
     picture().save_png(&photo).unwrap();
     let output = knuckle(&["infer", text(&photo), "--weights", text(&whole.join("weights.safetensors"))]);
     assert!(output.status.success(), "{output:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// A hand held up, as OBJ.
+fn rest_hand(path: &Path) {
+    let hand = RiggedHand::right();
+    save_obj(path, hand.rest_vertices(), hand.faces()).unwrap();
+}
+
+#[test]
+fn a_mesh_is_shown_from_one_side_and_from_all_around() {
+    let folder = folder("view");
+    let (obj, png, gif) = (folder.join("hand.obj"), folder.join("hand.png"), folder.join("hand.gif"));
+    rest_hand(&obj);
+    let output = knuckle(&["view", text(&obj), "--out", text(&png), "--size", "96", "--elevation", "-20"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let one = Photo::open(&png).unwrap();
+    assert_eq!((one.width(), one.height()), (96, 96));
+    let output = knuckle(&["view", text(&obj), "--out", text(&gif), "--size", "64", "--frames", "5"]);
+    assert!(output.status.success(), "{output:?}");
+    let mut decoder = gif::DecodeOptions::new().read_info(std::fs::File::open(&gif).unwrap()).unwrap();
+    assert_eq!((decoder.width(), decoder.height(), decoder.repeat()), (64, 64, gif::Repeat::Infinite));
+    let mut frames = 0;
+    while decoder.read_next_frame().unwrap().is_some() {
+        frames += 1;
+    }
+    assert_eq!(frames, 5);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_infer_writes_can_be_viewed() {
+    let folder = folder("infer-view");
+    let at = |name: &str| folder.join(name);
+    let photo = at("hand.png");
+    picture().save_png(&photo).unwrap();
+    let (out, json) = (at("out"), at("hands.json"));
+    let arguments = ["infer", text(&photo), "--out", text(&out), "--glb", "--json", text(&json), "--with-mesh"];
+    let output = knuckle(&[&arguments[..], &["--weights", weights()]].concat());
+    assert!(output.status.success() && stdout(&output).contains("hand.glb"), "{output:?}");
+    let meshes = [out.join("hand.obj"), out.join("hand.glb"), json].map(|path| Surface::open(path).unwrap());
+    let corner = |mesh: &Surface, i: usize| mesh.vertices[mesh.faces[i / 3][i % 3] as usize];
+    // What untrained weights find can be of any size.
+    let size = (0..3 * meshes[0].faces.len()).map(|i| corner(&meshes[0], i).length()).fold(1.0, f32::max);
+    for mesh in &meshes[1..] {
+        assert_eq!(mesh.faces.len(), meshes[0].faces.len());
+        let apart = (0..3 * mesh.faces.len()).map(|i| corner(mesh, i).distance(corner(&meshes[0], i)));
+        let worst = apart.fold(0.0, f32::max);
+        assert!(worst < 1e-6 * size, "{worst} of {size}");
+    }
+    let output = knuckle(&["view", text(&out.join("hand.glb")), "--out", text(&at("view.png")), "--size", "64"]);
+    assert!(output.status.success() && Photo::open(at("view.png")).is_ok(), "{output:?}");
+    assert_eq!(knuckle(&["infer", text(&photo), "--glb"]).status.code(), Some(2), "--glb wants --out");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn meshes_that_cannot_be_shown_are_told() {
+    let folder = folder("bad-view");
+    let at = |name: &str| folder.join(name);
+    let glb = std::fs::read("assets/hand/right.glb").unwrap();
+    let files: [(&str, &[u8], &str); 7] = [
+        ("empty.obj", b"", "0 faces"),
+        ("nan.obj", b"v 0 0 0\nv 0 nan 0\nv 1 0 0\nf 1 2 3\n", "vertex 1"),
+        ("range.obj", b"v 0 0 0\nv 0 1 0\nv 1 0 0\nf 1 2 9\n", "below 3, got 8 in face 0"),
+        ("cut.glb", &glb[..glb.len() / 2], "needs"),
+        ("joints.json", br#"{"images": [{"joints_mm": [], "vertices": 3}]}"#, "--with-mesh"),
+        ("words.json", b"no JSON", "line 1"),
+        ("mesh.stl", b"solid", ".obj, .glb or .json"),
+    ];
+    let out = at("never.png");
+    let refused = |arguments: &[&str], words: &str| {
+        let output = knuckle(&[&["view"], arguments].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let line = complaint(&output);
+        assert!(line.contains(words), "{line}");
+        line
+    };
+    for (name, bytes, words) in files {
+        std::fs::write(at(name), bytes).unwrap();
+        assert!(refused(&[text(&at(name)), "--out", text(&out)], words).contains(name));
+    }
+    assert!(refused(&[text(&at("missing.obj")), "--out", text(&out)], "No such file").contains("missing.obj"));
+    let hand = at("hand.obj");
+    rest_hand(&hand);
+    for size in ["0", "15", "1601", "99999999999"] {
+        refused(&[text(&hand), "--out", text(&out), "--size", size], "size: expected 16 to 1600");
+    }
+    refused(&[text(&hand), "--out", text(&at("x.gif")), "--frames", "0"], "frames: expected 1 to 360");
+    refused(&[text(&hand), "--out", text(&out), "--elevation", "nan"], "finite angles");
+    refused(&[text(&hand), "--out", text(&at("x.webp"))], ".png or .gif");
+    refused(&[text(&hand), "--out", text(&at("none/x.png")), "--size", "32"], "none");
+    assert!(!out.exists());
     std::fs::remove_dir_all(folder).unwrap();
 }

@@ -134,6 +134,8 @@ pub const BUDGETS: &[Budget] = &[
     row("quaternion_to_matrix", 0.0, 48.0, 64.0, "a root and a division each component, whose products count twice"),
     row("six_d_to_matrix", 0.0, 256.0, 256.0, "two roots and divisions; what is left across the first vector cancels"),
     row("unit_vectors", 24.0, 0.0, 32.0, "two divisions (2.5 units in the last place each) and a root"),
+    row("spherical_harmonics", 8.0, 4.0, 16.0, "products of three; 3z² − 1 and x² − y² cancel"),
+    row("shade", 16.0, 32.0, 64.0, "directions, cosines and their sums, each of which may cancel; a product"),
     row("rotate", 0.0, 8.0, 16.0, "sums of three products, which cancel; the matrix's gradient sums chunks of 64"),
     row(
         "transform_points",

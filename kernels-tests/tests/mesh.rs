@@ -3,6 +3,7 @@ use std::sync::Arc;
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::{cases, harness};
 use knuckle::nn::mesh_losses::{chamfer, edge_length, normal_consistency};
+use knuckle::nn::shading::Lights;
 use knuckle::nn::skinning::SkinnedModel;
 use knuckle::ops::{Rig, RigFrame, Skeleton, SkinWeights, TriangleMesh};
 use knuckle::{Error, Recorder, Result, Var};
@@ -206,4 +207,35 @@ fn what_kernels_trust_is_checked_first() {
         SkinnedModel::new(&[[0.0; 3]], &[frame], skeleton, other).map(|_| ()).unwrap_err(),
         "joints of the weights",
     );
+}
+
+/// Nine coefficients of a lamp's light, as the paper has them, come near the cosine; of a sky of one colour they are the ambient.
+#[test]
+fn harmonics_light_as_the_environment_they_stand_for() -> Result<()> {
+    let lamp = [0.6f32, -0.48, 0.64];
+    let (basis, _) = run(&[(&[1, 3], &lamp)], |x| x[0].spherical_harmonics())?;
+    let factors = [1.0, 2.0 / 3.0, 2.0 / 3.0, 2.0 / 3.0, 0.25, 0.25, 0.25, 0.25, 0.25];
+    // Red: a lamp that lights what faces it with 1. Green: a sky that lights everything with 1.
+    let mut coefficients: Vec<f32> = basis.iter().zip(factors).map(|(y, f)| y * f * std::f32::consts::PI).collect();
+    coefficients = coefficients.iter().flat_map(|&c| [c, 0.0, 0.0]).collect();
+    coefficients[1] = std::f32::consts::PI.sqrt() * 2.0;
+    let normals: Vec<f32> = (0..200)
+        .flat_map(|i| {
+            let (z, turn) = (1.0 - (i as f32 + 0.5) / 100.0, 2.4 * i as f32);
+            let across = (1.0 - z * z).sqrt();
+            [across * turn.cos(), across * turn.sin(), z]
+        })
+        .collect();
+    let none = [0.0; 3];
+    let inputs: [(&[usize], &[f32]); 4] =
+        [(&[1, 200, 3], &normals), (&[1, 3], &none), (&[1, 1, 3], &none), (&[1, 9, 3], &coefficients)];
+    let (light, _) = run(&inputs, |x| {
+        Lights { ambient: x[1], directions: x[2], colours: x[2], harmonics: Some(x[3]) }.irradiance(x[0])
+    })?;
+    for (normal, light) in normals.chunks(3).zip(light.chunks(3)) {
+        let cosine: f32 = normal.iter().zip(lamp).map(|(a, b)| a * b).sum();
+        assert!((light[0] - cosine.max(0.0)).abs() < 0.1, "{} against {cosine}", light[0]);
+        assert!((light[1] - 1.0).abs() < 1e-5 && light[2] == 0.0, "{light:?}");
+    }
+    Ok(())
 }

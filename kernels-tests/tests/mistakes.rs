@@ -7,6 +7,7 @@ use knuckle::hand::Side;
 use knuckle::nn::hand::{HandModel, HandRig, HandVars};
 use knuckle::nn::losses::{self, Reduction, histogram_divergence};
 use knuckle::nn::mesh_losses::normal_consistency;
+use knuckle::nn::shading::Lights;
 use knuckle::nn::skinning::{SkinnedModel, blend_shapes, rigid_transforms, translations};
 use knuckle::ops::{
     Adam, AdamW, AvgPool2d, Comparison, Conv2d, ConvTranspose2d, Correlation, CumulativeSum, GridSample,
@@ -17,6 +18,15 @@ use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var, nn};
 
 type Build = for<'r> fn(&'r Recorder) -> Result<Var<'r>>;
+
+fn lights(r: &Recorder, ambient: [usize; 2], directions: [usize; 3], colours: [usize; 3]) -> Lights<'_> {
+    Lights {
+        ambient: r.input("ambient", ambient),
+        directions: r.input("directions", directions),
+        colours: r.input("colours", colours),
+        harmonics: None,
+    }
+}
 
 /// The operator, the operand that does not fit, and a call with the mistake.
 const MISTAKES: &[(&str, &str, Build)] = &[
@@ -668,6 +678,18 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("broadcast", "x", |r| r.input("a", [4, 3]).broadcast([4, 5])),
     ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[2])),
     ("sum", "axes", |r| r.input("a", [4, 3]).sum(&[usize::MAX - 1, usize::MAX])),
+    ("spherical_harmonics", "x", |r| r.input("n", [4, 4]).spherical_harmonics()),
+    ("spherical_harmonics", "x", |r| r.input_u32("n", [4, 3]).spherical_harmonics()),
+    ("irradiance", "normals", |r| lights(r, [1, 3], [1, 2, 3], [1, 2, 3]).irradiance(r.input("n", [3]))),
+    ("irradiance", "normals", |r| lights(r, [1, 3], [1, 2, 3], [1, 2, 3]).irradiance(r.input("n", [2, 0, 3]))),
+    ("irradiance", "directions", |r| lights(r, [2, 3], [2, 2, 3], [2, 2, 3]).irradiance(r.input("n", [3, 5, 3]))),
+    ("unit_vectors", "x", |r| lights(r, [1, 3], [1, 0, 3], [1, 0, 3]).irradiance(r.input("n", [3, 5, 3]))),
+    ("irradiance", "ambient", |r| lights(r, [1, 4], [1, 2, 3], [1, 2, 3]).irradiance(r.input("n", [3, 5, 3]))),
+    ("irradiance", "colours", |r| lights(r, [1, 3], [1, 2, 3], [1, 1, 3]).irradiance(r.input("n", [3, 5, 3]))),
+    ("irradiance", "harmonics", |r| {
+        let harmonics = Some(r.input("h", [1, 8, 3]));
+        Lights { harmonics, ..lights(r, [1, 3], [1, 2, 3], [1, 2, 3]) }.irradiance(r.input("n", [3, 5, 3]))
+    }),
 ];
 
 const HISTOGRAM: SoftHistogram = SoftHistogram { bins: 4, low: 0.0, high: 1.0, kernel: HistogramKernel::Triangular };

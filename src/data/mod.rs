@@ -1,5 +1,5 @@
 //! Hands to learn from and to judge by: synthetic ones, drawn at random and rendered on the GPU with everything known about
-//! them; photos from files; folders of photos with known joints.
+//! them; photos and meshes from files; folders of photos with known joints.
 
 pub mod arm;
 pub mod folder;
@@ -12,6 +12,7 @@ pub mod raster;
 pub mod render;
 pub mod scene;
 pub mod sheet;
+pub mod surface;
 
 pub use folder::{LabelledPhoto, PhotoFolder};
 pub use photo::Photo;
@@ -19,3 +20,4 @@ pub use pose::PoseSampler;
 pub use render::{RenderedVars, Sample, SceneRenderer};
 pub use scene::{Scene, SceneBatch, SceneSampler, Views};
 pub use sheet::{SheetOptions, contact_sheet};
+pub use surface::Surface;

@@ -18,8 +18,7 @@ pub(super) struct SkinnedMesh {
 
 impl SkinnedMesh {
     pub fn read(bytes: &[u8]) -> Result<Self, HandError> {
-        check_length(bytes)?;
-        let gltf = gltf::Gltf::from_slice(bytes)?;
+        let gltf = parse(bytes)?;
         let blob = gltf.blob.as_deref().unwrap_or_default();
 
         let mut nodes = gltf.nodes().filter(|n| n.mesh().is_some()).peekable();
@@ -74,6 +73,20 @@ impl SkinnedMesh {
     }
 }
 
+/// The file's contents, of which every index exists.
+pub(crate) fn parse(bytes: &[u8]) -> Result<gltf::Gltf, HandError> {
+    check_length(bytes)?;
+    // The crate's own check looks up the accessors of positions before it knows that they exist.
+    let unchecked = gltf::Gltf::from_slice_without_validation(bytes)?;
+    let json = unchecked.as_json();
+    let mut accessors = json.meshes.iter().flat_map(|m| &m.primitives).flat_map(|p| p.attributes.values());
+    if let Some(missing) = accessors.find(|accessor| accessor.value() >= json.accessors.len()) {
+        let expected = format!("one of {} accessors", json.accessors.len());
+        return Err(HandError::Accessor { what: "attribute", expected, got: missing.to_string() });
+    }
+    Ok(gltf::Gltf::from_slice(bytes)?)
+}
+
 /// The header's length against the bytes there are; the `gltf` crate subtracts from it unchecked.
 fn check_length(bytes: &[u8]) -> Result<(), HandError> {
     const HEADER: usize = 12;
@@ -90,11 +103,15 @@ fn check_length(bytes: &[u8]) -> Result<(), HandError> {
     }
 }
 
-fn attribute<'a>(primitive: &Primitive<'a>, semantic: Semantic, name: &'static str) -> Result<Accessor<'a>, HandError> {
+pub(crate) fn attribute<'a>(
+    primitive: &Primitive<'a>,
+    semantic: Semantic,
+    name: &'static str,
+) -> Result<Accessor<'a>, HandError> {
     primitive.get(&semantic).ok_or(HandError::MissingAttribute { name })
 }
 
-fn same_length(what: &'static str, expected: usize, got: usize) -> Result<(), HandError> {
+pub(crate) fn same_length(what: &'static str, expected: usize, got: usize) -> Result<(), HandError> {
     if expected == got {
         return Ok(());
     }
@@ -111,7 +128,11 @@ fn finite<const N: usize>(what: &'static str, values: &[[f32; N]]) -> Result<(),
 
 /// The elements of an accessor as `N` floats each. Indices stay exact: no mesh here comes near 2²⁴ vertices, and a
 /// larger index fails the check against the vertex count.
-fn read<const N: usize>(accessor: &Accessor<'_>, blob: &[u8], what: &'static str) -> Result<Vec<[f32; N]>, HandError> {
+pub(crate) fn read<const N: usize>(
+    accessor: &Accessor<'_>,
+    blob: &[u8],
+    what: &'static str,
+) -> Result<Vec<[f32; N]>, HandError> {
     let wanted = match N {
         1 => Dimensions::Scalar,
         3 => Dimensions::Vec3,

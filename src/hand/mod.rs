@@ -10,7 +10,7 @@ pub mod coarsen;
 pub mod contact;
 mod error;
 pub mod freedoms;
-mod glb;
+pub(crate) mod glb;
 mod inverse;
 pub mod joints;
 pub mod laplacian;

@@ -265,7 +265,7 @@ impl HandFitter {
         };
         write(PARAMETERS[0], starts.iter().flat_map(|s| s.rotation.to_array()).collect())?;
         write(PARAMETERS[2], starts.iter().flat_map(|s| s.pose.clone()).collect())?;
-        write(PARAMETERS[3], starts.iter().flat_map(|s| s.shape.iter().map(|v| v / SHAPE_UNIT)).collect())?;
+        write(PARAMETERS[3], starts.iter().flat_map(|s| s.shape.iter().map(|v| v / shape_unit())).collect())?;
         // Where the middle of the hand then is, only the model knows.
         let mut places = Vec::new();
         for (hand, start) in self.look()?.iter().zip(starts) {
@@ -276,7 +276,7 @@ impl HandFitter {
                 return Err(Error::invalid("fit: start's depth", format!("more than {NEAR_MM} mm"), at.z));
             }
             places.extend(
-                (Vec3::new(at.x / at.z, at.y / at.z, (at.z / length).ln()) / Vec3::from(PLACE_UNITS)).to_array(),
+                (Vec3::new(at.x / at.z, at.y / at.z, (at.z / length).ln()) / Vec3::from(place_units())).to_array(),
             );
         }
         write(PARAMETERS[1], places)
@@ -413,11 +413,11 @@ fn record<'r>(r: &'r Recorder, model: &dyn HandModel, options: &FitOptions) -> R
     };
     // With the wrist at the origin first, for where the middle of the hand is decides where the hand is.
     let nowhere = r.scalar(0.0).broadcast([n, 3])?;
-    let hand = HandVars { rotation, translation_mm: nowhere, pose, shape: shape.scale(SHAPE_UNIT)? };
+    let hand = HandVars { rotation, translation_mm: nowhere, pose, shape: shape.scale(shape_unit())? };
     let posed = model.record(&hand)?;
     let middle = posed.joints.slice(1, MIDDLE_MCP, 1)?;
     let length = posed.joints.slice(1, MIDDLE_PIP, 1)?.sub(middle)?.norm(&[2])?;
-    let place = place.mul(r.constant([1, 3], &PLACE_UNITS)?)?.reshape([n, 1, 3])?;
+    let place = place.mul(r.constant([1, 3], &place_units())?)?.reshape([n, 1, 3])?;
     let depth = place.slice(2, 2, 1)?.exp()?.mul(length)?;
     let ray = r.concat(&[place.slice(2, 0, 2)?, r.scalar(1.0).broadcast([n, 1, 1])?], 2)?;
     let translation = ray.mul(depth)?.sub(middle)?;
@@ -476,3 +476,7 @@ fn record<'r>(r: &'r Recorder, model: &dyn HandModel, options: &FitOptions) -> R
     let losses = terms.into_iter().try_fold(joints, |sum, term| sum.add(term))?;
     Ok(Recorded { losses, vertices: posed.vertices, joints: posed.joints, hand })
 }
+
+fn env(n: &str, d: f32) -> f32 { std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d) }
+fn place_units() -> [f32; 3] { [env("UV", 0.3), env("UV", 0.3), env("UZ", 0.5)] }
+fn shape_unit() -> f32 { env("US", 0.3) }

@@ -5,6 +5,7 @@ pub mod hand;
 pub mod losses;
 pub mod mesh_losses;
 mod normalize;
+pub mod shading;
 pub mod skinning;
 
 use crate::error::Result;

@@ -4,6 +4,7 @@ use std::f32::consts::PI;
 use std::sync::Arc;
 
 use knuckle::nn::mesh_losses::{chamfer, edge_length, normal_consistency};
+use knuckle::nn::shading::Lights;
 use knuckle::nn::skinning::{SkinnedModel, blend_shapes, rigid_transforms, translations};
 use knuckle::ops::{Skeleton, SkinWeights, TriangleMesh};
 use knuckle::rng::Rng;
@@ -18,6 +19,7 @@ pub fn cases() -> Vec<Case> {
     cases.extend(kinematics());
     cases.extend(skinning());
     cases.extend(cameras());
+    cases.extend(shading());
     cases.extend(meshes());
     cases.extend(points());
     cases
@@ -407,6 +409,53 @@ fn surfaces() -> Vec<Named> {
         ("grid of 9 by 8", 72, grid(9, 8)),
         ("three faces on an edge, a lone vertex", 6, vec![[0, 1, 2], [1, 0, 3], [0, 1, 5]]),
     ]
+}
+
+fn shading() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for lead in [&[][..], &[1], &[5], &[2, 21], &[1, 67], &[2, 3, 4]] {
+        for (attributes, fill) in [("any length", Fill::Normal), ("unit or less", Fill::Uniform(-0.577, 0.577))] {
+            cases.push(Case::new(
+                "spherical_harmonics",
+                attributes,
+                [Operand::filled([lead, &[3]].concat(), fill)],
+                |_, x| x[0].spherical_harmonics(),
+                |x| reference::spherical_harmonics(&x[0]),
+            ));
+        }
+    }
+    // Extents before the channels, images that have lights of their own, lights, channels of the albedo, harmonics.
+    let settings: [(&[usize], usize, usize, usize, bool); 7] = [
+        (&[1], 1, 1, 3, false),
+        (&[1, 5, 4], 1, 2, 3, false),
+        (&[2, 3, 7], 2, 1, 3, true),
+        (&[3, 4, 5], 1, 3, 1, true),
+        (&[2, 6, 3], 2, 4, 1, false),
+        (&[2, 65], 2, 2, 3, true),
+        (&[1, 9, 31], 1, 5, 3, true),
+    ];
+    for (lead, images, lights, channels, harmonics) in settings {
+        let with = |channels: usize| [lead, &[channels]].concat();
+        let mut operands = vec![
+            Operand::filled(with(channels), Fill::Uniform(0.0, 1.0)),
+            Operand::filled(with(3), Fill::Uniform(-0.577, 0.577)),
+            Operand::filled([images, 3], Fill::Uniform(0.0, 0.5)),
+            drawn([images, lights, 3]),
+            Operand::filled([images, lights, 3], Fill::Uniform(0.0, 1.0)),
+        ];
+        operands.extend(harmonics.then(|| drawn([images, 9, 3])));
+        cases.push(Case::new(
+            "shade",
+            if harmonics { "with harmonics" } else { "" },
+            operands,
+            |_, x| {
+                let lights = Lights { ambient: x[2], directions: x[3], colours: x[4], harmonics: x.get(5).copied() };
+                lights.shade(x[0], x[1])
+            },
+            |x| reference::shade(&x[0], &x[1], [&x[2], &x[3], &x[4]], x.get(5)),
+        ));
+    }
+    cases
 }
 
 fn meshes() -> Vec<Case> {

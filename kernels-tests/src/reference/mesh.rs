@@ -176,6 +176,44 @@ pub fn project(points: &Tensor, camera: &Tensor, near: Option<f64>) -> Tensor {
     })
 }
 
+/// The real spherical harmonics of degrees 0 to 2, as polynomials of a direction's components.
+pub fn spherical_harmonics(x: &Tensor) -> Tensor {
+    let norm = |square: f64| (square / std::f64::consts::PI).sqrt();
+    by_row(x, 3, |v| {
+        let [x, y, z] = [v[0], v[1], v[2]];
+        let line = norm(3.0 / 4.0);
+        let saddle = norm(15.0 / 4.0);
+        let (pole, square) = (norm(5.0 / 16.0) * (3.0 * z * z - 1.0), norm(15.0 / 16.0) * (x * x - y * y));
+        [norm(0.25), line * y, line * z, line * x, saddle * x * y, saddle * y * z, pole, saddle * x * z, square]
+    })
+}
+
+/// Normals N×…×3 times albedo (3 channels or 1) in light that is ambient n×3, from directions n×L×3 of colours n×L×3, and from
+/// harmonics n×9×3; n is N or 1.
+pub fn shade(albedo: &Tensor, normals: &Tensor, lights: [&Tensor; 3], harmonics: Option<&Tensor>) -> Tensor {
+    let [ambient, directions, colours] = lights;
+    let (images, width) = (normals.dims[0], *albedo.dims.last().expect("channels"));
+    let rows = normals.data.len() / 3;
+    let basis = spherical_harmonics(normals);
+    let mut data = Vec::new();
+    for row in 0..rows {
+        let light = (row * images / rows).min(ambient.dims[0] - 1);
+        let normal = vector(normals, row);
+        for channel in 0..3 {
+            let mut sum = ambient.at(&[light, channel]);
+            for l in 0..directions.dims[1] {
+                let towards = direction(vector(directions, light * directions.dims[1] + l));
+                sum += dot(normal, towards).max(0.0) * colours.at(&[light, l, channel]);
+            }
+            for k in 0..9 {
+                sum += harmonics.map_or(0.0, |h| basis.data[9 * row + k] * h.at(&[light, k, channel]));
+            }
+            data.push(sum * albedo.data[row * width + channel.min(width - 1)]);
+        }
+    }
+    Tensor { dims: normals.dims.clone(), data }
+}
+
 /// Faces as triples of vertices.
 pub type Faces = [[u32; 3]];
 

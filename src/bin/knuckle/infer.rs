@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use knuckle::data::Photo;
+use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnn, HandMesh, InferOptions};
-use knuckle::output::{draw_mesh, draw_skeleton, save_obj};
+use knuckle::output::{SkinnedMesh, draw_mesh, draw_skeleton, save_obj};
 use knuckle::{Error, Gpu, Result};
 use serde::Serialize;
 
@@ -22,9 +23,15 @@ pub struct Arguments {
     /// Folder for each photo's overlay (PNG) and mesh (OBJ)
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// In that folder also each mesh with joints that move it (GLB), for Blender and three.js
+    #[arg(long, requires = "out")]
+    glb: bool,
     /// File for the joints of all photos (JSON)
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// In that file also the vertices and faces of the meshes, for `knuckle view`
+    #[arg(long, requires = "json")]
+    with_mesh: bool,
     /// True length of the middle finger's MCP–PIP bone, millimetres
     #[arg(long, value_name = "S")]
     scale_mm: Option<f32>,
@@ -48,6 +55,10 @@ struct Image {
     joints_mm: Vec<[f32; 3]>,
     uv: Vec<[f32; 2]>,
     vertices: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    vertices_mm: Option<Vec<[f32; 3]>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    faces: Option<Vec<[u32; 3]>>,
     ms: f64,
 }
 
@@ -97,6 +108,12 @@ fn find(model: &mut GraphCnn, path: &Path, base: Option<&Path>, arguments: &Argu
         overlay(&photo, &hand).save_png(&overlay_path)?;
         save_obj(&mesh_path, &hand.vertices_mm, &hand.faces)?;
         print!(", {}, {}", overlay_path.display(), mesh_path.display());
+        if arguments.glb {
+            let (rig, path) = (RiggedHand::right(), with_ending(base, ".glb"));
+            SkinnedMesh::of_joints(&rig, &hand.vertices_mm, &hand.faces, &hand.joints_mm, arguments.left)?
+                .save_glb(&path)?;
+            print!(", {}", path.display());
+        }
     }
     println!();
     Ok(Image {
@@ -104,6 +121,8 @@ fn find(model: &mut GraphCnn, path: &Path, base: Option<&Path>, arguments: &Argu
         joints_mm: hand.joints_mm.iter().map(|j| j.to_array()).collect(),
         uv: hand.uv.iter().map(|p| p.to_array()).collect(),
         vertices: hand.vertices_mm.len(),
+        vertices_mm: arguments.with_mesh.then(|| hand.vertices_mm.iter().map(|v| v.to_array()).collect()),
+        faces: arguments.with_mesh.then(|| hand.faces.clone()),
         ms,
     })
 }

@@ -13,6 +13,7 @@ mod info;
 mod model;
 mod train;
 mod train_log;
+mod view;
 
 /// Hands in 3D from single photos, on any GPU.
 #[derive(Parser)]
@@ -36,6 +37,8 @@ enum Command {
     Eval(eval::Arguments),
     /// Draw a contact sheet of rendered hands
     Data(data::Arguments),
+    /// Show a mesh from one side (PNG) or from all around (GIF)
+    View(view::Arguments),
 }
 
 /// Ends quietly when whoever reads the output has seen enough, as `head` has: printing then panics.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => done(eval::run(&arguments)),
         Command::Data(arguments) => done(data::run(&arguments)),
+        Command::View(arguments) => done(view::run(&arguments)),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error}");
