@@ -72,7 +72,7 @@ pub struct FitWeights {
 
 impl Default for FitWeights {
     fn default() -> Self {
-        FitWeights { joints: 1.0, silhouette: 2.0, depth: 1.0, scale: 1.0, limits: 0.3, habits: 0.1, shape: 0.1 }
+        FitWeights { joints: 1.0, silhouette: 2.0, depth: 1.0, scale: 1.0, limits: 0.3, habits: 0.5, shape: 0.3 }
     }
 }
 
@@ -144,8 +144,8 @@ struct Recorded<'r> {
 /// Parameters are kept in units that a step of one size suits. Where the hand is: slopes of the direction of the middle MCP,
 /// about which the hand seems to turn, and the logarithm of its depth over the length of the bone from there. So neither a
 /// turn nor a change of scale moves the picture much.
-const PLACE_UNITS: [f32; 3] = [0.3, 0.3, 0.5];
-const SHAPE_UNIT: f32 = 0.3;
+const PLACE_UNITS: [f32; 3] = [0.1, 0.1, 0.3];
+const SHAPE_UNIT: f32 = 0.1;
 const PARAMETERS: [&str; 4] = ["fit/rotation", "fit/place", "fit/pose", "fit/shape"];
 
 impl HandFitter {
@@ -168,10 +168,8 @@ impl HandFitter {
         let r = Recorder::new();
         let recorded = record(&r, model.as_ref(), &options)?;
         let total = recorded.losses.sum_all()?;
-        let adam = {
-            let env = |n: &str, d: f32| std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d);
-            Adam { beta1: env("B1", 0.85), beta2: env("B2", 0.98), ..Adam::default() }
-        };
+        // Short memories: there are few steps, and the picture changes much from one to the next.
+        let adam = Adam { beta1: 0.5, beta2: 0.9, ..Adam::default() };
         r.step(&adam, &total.backward()?, r.input("rate", [1]))?;
         let step = gpu.compile_with(&r, [recorded.losses], &states)?;
         let r = Recorder::new();
@@ -265,7 +263,7 @@ impl HandFitter {
         };
         write(PARAMETERS[0], starts.iter().flat_map(|s| s.rotation.to_array()).collect())?;
         write(PARAMETERS[2], starts.iter().flat_map(|s| s.pose.clone()).collect())?;
-        write(PARAMETERS[3], starts.iter().flat_map(|s| s.shape.iter().map(|v| v / shape_unit())).collect())?;
+        write(PARAMETERS[3], starts.iter().flat_map(|s| s.shape.iter().map(|v| v / SHAPE_UNIT)).collect())?;
         // Where the middle of the hand then is, only the model knows.
         let mut places = Vec::new();
         for (hand, start) in self.look()?.iter().zip(starts) {
@@ -276,7 +274,7 @@ impl HandFitter {
                 return Err(Error::invalid("fit: start's depth", format!("more than {NEAR_MM} mm"), at.z));
             }
             places.extend(
-                (Vec3::new(at.x / at.z, at.y / at.z, (at.z / length).ln()) / Vec3::from(place_units())).to_array(),
+                (Vec3::new(at.x / at.z, at.y / at.z, (at.z / length).ln()) / Vec3::from(PLACE_UNITS)).to_array(),
             );
         }
         write(PARAMETERS[1], places)
@@ -413,11 +411,11 @@ fn record<'r>(r: &'r Recorder, model: &dyn HandModel, options: &FitOptions) -> R
     };
     // With the wrist at the origin first, for where the middle of the hand is decides where the hand is.
     let nowhere = r.scalar(0.0).broadcast([n, 3])?;
-    let hand = HandVars { rotation, translation_mm: nowhere, pose, shape: shape.scale(shape_unit())? };
+    let hand = HandVars { rotation, translation_mm: nowhere, pose, shape: shape.scale(SHAPE_UNIT)? };
     let posed = model.record(&hand)?;
     let middle = posed.joints.slice(1, MIDDLE_MCP, 1)?;
     let length = posed.joints.slice(1, MIDDLE_PIP, 1)?.sub(middle)?.norm(&[2])?;
-    let place = place.mul(r.constant([1, 3], &place_units())?)?.reshape([n, 1, 3])?;
+    let place = place.mul(r.constant([1, 3], &PLACE_UNITS)?)?.reshape([n, 1, 3])?;
     let depth = place.slice(2, 2, 1)?.exp()?.mul(length)?;
     let ray = r.concat(&[place.slice(2, 0, 2)?, r.scalar(1.0).broadcast([n, 1, 1])?], 2)?;
     let translation = ray.mul(depth)?.sub(middle)?;
@@ -476,7 +474,3 @@ fn record<'r>(r: &'r Recorder, model: &dyn HandModel, options: &FitOptions) -> R
     let losses = terms.into_iter().try_fold(joints, |sum, term| sum.add(term))?;
     Ok(Recorded { losses, vertices: posed.vertices, joints: posed.joints, hand })
 }
-
-fn env(n: &str, d: f32) -> f32 { std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d) }
-fn place_units() -> [f32; 3] { [env("UV", 0.3), env("UV", 0.3), env("UZ", 0.5)] }
-fn shape_unit() -> f32 { env("US", 0.3) }

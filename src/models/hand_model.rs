@@ -40,6 +40,17 @@ pub struct InferOptions {
     pub root_depth_mm: Option<f32>,
 }
 
+impl InferOptions {
+    /// The camera of a photo, px: the one given, or one that looks through its middle with a usual field of view.
+    pub fn camera_of(&self, photo: &Photo) -> Result<Camera> {
+        let assumed = || {
+            let focal = photo.width().min(photo.height()) as f32 / 2.0 / (DEFAULT_FIELD_OF_VIEW / 2.0).tan();
+            Camera::new(focal, focal, photo.width() as f32 / 2.0, photo.height() as f32 / 2.0)
+        };
+        Ok(self.camera.map_or_else(assumed, Ok)?)
+    }
+}
+
 /// A hand found in a photo.
 #[derive(Debug, Clone)]
 pub struct HandMesh {
@@ -163,15 +174,7 @@ impl GraphCnn {
     /// Finds the hand in the middle square of a photo.
     pub fn infer(&mut self, photo: &Photo, options: &InferOptions) -> Result<HandMesh> {
         let size = self.config.input_px;
-        let side = photo.width().min(photo.height()) as f32;
-        let camera = match options.camera {
-            Some(camera) => camera,
-            None => {
-                let focal = side / 2.0 / (DEFAULT_FIELD_OF_VIEW / 2.0).tan();
-                let centre = Vec2::new(photo.width() as f32, photo.height() as f32) / 2.0;
-                Camera::new(focal, focal, centre.x, centre.y).map_err(|e| Error::Hand(e.to_string()))?
-            }
-        };
+        let camera = options.camera_of(photo)?;
         let width = photo.width() as f32;
         let mirrored;
         let (photo, camera) = if options.left {

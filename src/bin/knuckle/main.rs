@@ -8,6 +8,7 @@ use knuckle::Result;
 mod data;
 mod demo;
 mod eval;
+mod fit;
 mod infer;
 mod info;
 mod model;
@@ -31,6 +32,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Find the hand in photos
     Infer(infer::Arguments),
+    /// Refine the hand of a photo: fit the rigged hand to joints, mask and depth by gradient steps through the renderer
+    Fit(fit::Arguments),
     /// Train the network on rendered hands
     Train(train::Arguments),
     /// Measure the network on held-out rendered hands or on a folder of labelled photos
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Info(arguments) => done(info::run(&arguments)),
         Command::Demo(arguments) => done(demo::run(&arguments)),
         Command::Infer(arguments) => infer::run(&arguments),
+        Command::Fit(arguments) => done(fit::run(&arguments)),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => done(eval::run(&arguments)),
         Command::Data(arguments) => done(data::run(&arguments)),
