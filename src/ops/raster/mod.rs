@@ -299,7 +299,10 @@ impl<'r> Rasterized<'r> {
     #[track_caller]
     pub fn textured(&self, texture: Var<'r>, uv: Var<'r>) -> Result<Var<'r>> {
         let border = GridSample { padding: GridPadding::Border, ..GridSample::default() };
-        texture.grid_sample(uv.scale(2.0)?.offset(-1.0)?, border)?.mul(self.mask()?)
+        let covered = self.mask()?;
+        // Where some samples show nothing, their coordinates, 0, are in the mean.
+        let uv = if self.raster.supersample { uv.div(covered.max(covered.recorder().scalar(0.25))?)? } else { uv };
+        texture.grid_sample(uv.scale(2.0)?.offset(-1.0)?, border)?.mul(covered)
     }
 
     /// A silhouette that fades at its outline, N×H×W×1: `1 − Π (1 − D)` over all faces with `D = 1 / (1 + exp(∓d²/σ²))`, d being
