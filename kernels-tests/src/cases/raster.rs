@@ -60,6 +60,8 @@ pub struct Setting {
     pub listed: Listed,
     /// See [`Raster::supersample`].
     pub supersample: bool,
+    /// Whether vertices are on the centres of pixels, so that edges pass through others.
+    pub on_centres: bool,
     /// Of the faces.
     pub seed: u64,
 }
@@ -69,6 +71,8 @@ pub struct Setting {
 pub enum Image {
     /// Where something is seen.
     Mask,
+    /// Which face.
+    Faces,
     /// How far away it is.
     Depth,
     /// So many numbers a vertex, the same for all images or not.
@@ -96,10 +100,11 @@ pub const PLAIN: Setting = Setting {
     near: 0.5,
     listed: Listed::Known,
     supersample: false,
+    on_centres: false,
     seed: 7,
 };
 
-const SETTINGS: [Setting; 17] = [
+const SETTINGS: [Setting; 19] = [
     PLAIN,
     Setting { name: "one face", vertices: 3, faces: 1, ..PLAIN },
     Setting { name: "one pixel", size: [1, 1], ..PLAIN },
@@ -119,6 +124,8 @@ const SETTINGS: [Setting; 17] = [
         ..PLAIN
     },
     Setting { name: "bands of rows", size: [140, 140], vertices: 6, faces: 4, ..PLAIN },
+    Setting { name: "on centres", images: 3, seen: Seen::Orthographic, on_centres: true, ..PLAIN },
+    Setting { name: "on centres of oblong pictures", size: [7, 12], seen: Seen::Weak, on_centres: true, ..PLAIN },
     Setting { name: "faces listed", listed: Listed::Once, images: 2, ..PLAIN },
     Setting { name: "faces listed for each", listed: Listed::Each, images: 3, size: [11, 15], ..PLAIN },
     Setting { name: "supersampled", supersample: true, size: [9, 12], images: 2, ..PLAIN },
@@ -159,9 +166,13 @@ impl Setting {
 
     /// Places of vertices, in units that spread them over the image, and cameras around 1 of them.
     fn operands(&self) -> Vec<Operand> {
-        let place = Operand::filled([self.images, self.vertices, 3], Fill::Uniform(-1.0, 1.0));
         let numbers = if self.seen == Seen::Weak { 3 } else { 4 };
-        vec![place, Operand::filled([self.images, numbers], Fill::Uniform(0.9, 1.1))]
+        let (places, cameras) = match self.on_centres {
+            true => (Fill::Whole(8), Fill::Uniform(1.0, 1.0)),
+            false => (Fill::Uniform(-1.0, 1.0), Fill::Uniform(0.9, 1.1)),
+        };
+        let places = Operand::filled([self.images, self.vertices, 3], places);
+        vec![places, Operand::filled([self.images, numbers], cameras)]
     }
 
     /// What makes operands of vertices and cameras: offset and factor for each channel.
@@ -172,6 +183,8 @@ impl Setting {
         let vertices = (vec![0.0, 0.0, 0.5 * (low + high)], vec![1.0, 1.0, 0.5 * (high - low)]);
         let (wide, middle) = (0.6 * reach, [0.5 * w, 0.5 * h]);
         let camera = match self.seen {
+            Seen::Weak if self.on_centres => vec![2.0, -1.5, 0.5],
+            _ if self.on_centres => vec![2.0, 2.0, 0.5, 0.5],
             Seen::Weak => [&[wide * w.min(h)][..], &middle].concat(),
             _ => [&[wide * w, wide * h][..], &middle].concat(),
         };
@@ -294,6 +307,14 @@ impl Setting {
                 Case::new("face_mask", name, operands, move |r, x| self.draw(r, x)?.mask(), move |x| self.mask(x))
                     .forward_only()
             }
+            Image::Faces => {
+                let seen = move |x: &[Tensor]| {
+                    let [vertices, camera] = self.scaled_f64(x);
+                    self.view().faces_seen(&vertices, &camera)
+                };
+                Case::new("visible_faces", name, operands, move |r, x| Ok(self.draw(r, x)?.face_ids()), seen)
+                    .forward_only()
+            }
             Image::Depth => {
                 let depth = move |x: &[Tensor]| self.depth(x, 5.0);
                 Case::new("depth", name, operands, move |r, x| self.draw(r, x)?.depth(5.0), depth)
@@ -368,6 +389,14 @@ pub fn cases() -> Vec<Case> {
             [(1, false), (3, true), (8, false)].map(|(channels, shared)| Image::Attributes(channels, shared));
         let hard = [Image::Mask, Image::Depth, Image::Texture, Image::Edges];
         let gradients = [true, false].map(Image::EdgeGradient);
+        if setting.on_centres {
+            // Gradients jump there.
+            cases.extend([Image::Mask, Image::Faces, Image::Edges].map(|image| setting.case(image)));
+            continue;
+        }
+        if !setting.supersample {
+            cases.push(setting.case(Image::Faces));
+        }
         cases.extend([&hard[..], &attributes, &gradients].concat().into_iter().map(|image| setting.case(image)));
         let widest = setting.size[0].max(setting.size[1]) as f32 / 4.0;
         cases.extend(

@@ -69,6 +69,14 @@ impl View {
         self.draw(vertices, camera, 1, |_, _, seen, _| vec![if seen.is_some() { 1.0 } else { 0.0 }])
     }
 
+    /// Which face is seen, N×H×W; where none is 2³² − 1, as f32 has it.
+    pub fn faces_seen(&self, vertices: &Tensor, camera: &Tensor) -> Tensor {
+        let ids = self.draw(vertices, camera, 1, |_, _, seen, _| {
+            vec![seen.map_or(f64::from(u32::MAX as f32), |face| face as f64)]
+        });
+        Tensor { dims: ids.dims[..3].to_vec(), ..ids }
+    }
+
     /// The depth of what is seen.
     pub fn depth(&self, vertices: &Tensor, camera: &Tensor, background: f64) -> Tensor {
         self.draw(vertices, camera, 1, |_, image, seen, at| {
