@@ -340,10 +340,10 @@ fn a_batch_of_large_images_is_drawn_on_the_smallest_device() -> Result<()> {
             assert!((out.f32(0)[place] - want).abs() < 1e-5, "image {k}, pixel {pixel}: {}", out.f32(0)[place]);
             assert_eq!(out.f32(2)[place], f32::from(u8::from(inside)), "image {k}, pixel {pixel}");
             assert!((out.f32(3)[place] - out.f32(2)[place]).abs() < 1e-5, "image {k}, pixel {pixel}");
-            // Where two faces meet each has half of it; none reaches farther than seven pixels.
+            // Where faces meet each has half of it; none reaches farther than seven pixels.
             let beyond = [pixel % 512, pixel / 512].iter().any(|p| !(43..457).contains(p));
             let soft = out.f32(1)[place];
-            assert!(if inside { soft > 0.49 } else { soft < 0.75 }, "image {k}, pixel {pixel}: {soft}");
+            assert!(if inside { soft > 0.49 } else { soft < 0.9 }, "image {k}, pixel {pixel}: {soft}");
             assert!(!beyond || soft == 0.0, "image {k}, pixel {pixel}: {soft}");
         }
         let of_image = |i: usize| out.f32(i).chunks(out.f32(i).len() / IMAGES).nth(k).expect("an image");
