@@ -8,7 +8,7 @@ use knuckle::data::render::{self, RenderedVars};
 use knuckle::exec::{AdapterClass, CompileOptions, Kernel, Program, Target, compile};
 use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnnConfig, MeshGraph, Network};
-use knuckle::ops::{Adam, RmsProp, Sgd};
+use knuckle::ops::{Adam, Projection, Raster, RmsProp, Sgd};
 use knuckle::train::{Rule, Stage, TrainOptions, record_step};
 use knuckle::{Gradients, Recorder, Result, Var, nn};
 
@@ -40,7 +40,8 @@ pub fn targets() -> [Target; 3] {
     ]
 }
 
-/// The kernels of the case table, of the operators that change state, and of the models, for every target: each text once,
+/// The kernels of the case table, of the operators that change state, of what is too large for the table, and of the models, for
+/// every target: each text once,
 /// in the order of their shaders' names.
 ///
 /// # Panics
@@ -49,7 +50,7 @@ pub fn all() -> Vec<Variant> {
     let mut variants = BTreeMap::new();
     for target in targets() {
         let cases = cases::all().into_iter().map(|case| (case.name(), harness::lower(&case, &target)));
-        for (program, lowered) in cases.chain(state_changes(&target)).chain(models(&target)) {
+        for (program, lowered) in cases.chain(state_changes(&target)).chain(large(&target)).chain(models(&target)) {
             for kernel in lowered.unwrap_or_else(|e| panic!("{program}: {e}")).kernels {
                 let key = (kernel.shader, kernel.source.clone());
                 variants.entry(key).or_insert_with(|| Variant { kernel, program: program.clone() });
@@ -103,6 +104,21 @@ pub fn state_changes(target: &Target) -> Vec<Named> {
     };
     programs.push(("states that change places".to_string(), kept()));
     programs
+}
+
+/// Programs of what the case table leaves out because it would take long to run: soft silhouettes of so many faces that tiles
+/// are large.
+pub fn large(target: &Target) -> Vec<Named> {
+    let silhouette = || {
+        let r = Recorder::new();
+        let (vertices, camera) = (r.input("vertices", [1, 9, 3]), r.input("camera", [1, 4]));
+        let raster = Raster { near: 0.1, ..Raster::new(400, 400) };
+        let drawn = vertices.rasterize(r.input_u32("faces", [20_000, 3]), Projection::Perspective(camera), raster)?;
+        let soft = drawn.soft_silhouette(2.0)?;
+        let gradient = soft.sum_all()?.backward_to(&[vertices])?.of(vertices).expect("a gradient");
+        lower(&r, &[soft, gradient], target)
+    };
+    vec![("soft silhouette of many faces".to_string(), silhouette())]
 }
 
 /// Inference and both stages of training, rendering included, of every configuration.

@@ -196,22 +196,60 @@ fn backward_names_no_operators_but_addition_and_cast() {
     }
 }
 
-/// An operator is its file's own, or public; files of `ops` share helpers, not operators.
+/// The room in which `visibility` shows an item of a file of `ops`, as a folder: `pub(super)` is for the folder that the file is
+/// in, or, of a `mod.rs`, for the one around it.
+fn shown_in(path: &str, visibility: &str) -> Option<String> {
+    let (folder, file) = path.rsplit_once('/')?;
+    let around = || folder.rsplit_once('/').map_or(folder, |(around, _)| around);
+    match visibility {
+        "pub(super)" => Some(if file == "mod.rs" { around() } else { folder }.to_string()),
+        "pub(crate)" => Some("src".to_string()),
+        _ => visibility
+            .strip_prefix("pub(in crate::")?
+            .strip_suffix(')')
+            .map(|m| format!("src/{}", m.replace("::", "/"))),
+    }
+}
+
+/// Operators of a file that are shown beyond it, and beyond its family's folder where it is in one.
+fn shared_operators(source: &Source) -> Vec<String> {
+    let implemented = source.code.iter().filter_map(|line| line.strip_prefix("impl Operator for "));
+    let shared = |name: &String| {
+        source.code.iter().any(|line| {
+            let Some((before, after)) = line.split_once("struct ") else { return false };
+            let declares =
+                after.strip_prefix(name.as_str()).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+            declares && shown_in(&source.path, before.trim()).is_some_and(|room| !room.starts_with("src/ops/"))
+        })
+    };
+    implemented.map(|rest| rest.trim_end_matches(" {").to_string()).filter(shared).collect()
+}
+
+/// An operator is its file's own, its family's where that has a folder, or public; files of `ops` share helpers, not operators.
 #[test]
-fn operators_are_not_shared_between_files_of_ops() {
+fn operators_are_not_shared_between_families_of_ops() {
     let mut operators = 0;
     for source in sources("src/ops") {
-        let implemented = source.code.iter().filter_map(|line| line.strip_prefix("impl Operator for "));
-        for name in implemented.map(|rest| rest.trim_end_matches(" {").to_string()) {
-            operators += 1;
-            let shared = source
-                .code
-                .iter()
-                .any(|line| ["pub(super)", "pub(crate)"].iter().any(|v| line.contains(&format!("{v} struct {name}"))));
-            assert!(!shared, "{}: {name} is visible to other operators", source.path);
-        }
+        operators += source.code.iter().filter(|line| line.starts_with("impl Operator for ")).count();
+        let shared = shared_operators(&source);
+        assert!(shared.is_empty(), "{}: {shared:?} are visible to other operators", source.path);
     }
     assert!(operators > 15, "only {operators} operators found");
+}
+
+#[test]
+fn an_operator_may_be_shown_to_its_family_alone() {
+    let shared = |path: &str, visibility: &str| {
+        let text = format!("{visibility} struct Depth {{\nimpl Operator for Depth {{");
+        !shared_operators(&Source { path: path.into(), code: code(&text) }).is_empty()
+    };
+    let (lone, family, room) = ("src/ops/depth.rs", "src/ops/raster/depth.rs", "src/ops/raster/mod.rs");
+    for path in [lone, family, room] {
+        assert!(!shared(path, "") && !shared(path, "pub"), "{path}");
+        assert!(shared(path, "pub(crate)") && shared(path, "pub(in crate::ops)"), "{path}");
+    }
+    assert!(shared(lone, "pub(super)") && shared(room, "pub(super)"));
+    assert!(!shared(family, "pub(super)") && !shared(family, "pub(in crate::ops::raster)"));
 }
 
 #[test]

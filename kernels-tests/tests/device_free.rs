@@ -50,7 +50,7 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         met.extend(program.kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
-    const FAMILIES: [&str; 14] = [
+    const FAMILIES: [&str; 15] = [
         "conv",
         "copy",
         "graph",
@@ -62,6 +62,7 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         "pointwise",
         "pool",
         "random",
+        "raster",
         "reduce",
         "sample",
         "sort",

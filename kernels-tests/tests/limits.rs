@@ -9,7 +9,7 @@ use kernels_tests::{cases, harness};
 use knuckle::error::Mismatch;
 use knuckle::exec::{AdapterClass, CompileOptions, Lowering, Program, Shader, Target, compile};
 use knuckle::gpu::GpuOptions;
-use knuckle::ops::{Conv2d, Operator, SpmmMatrix, VjpCall};
+use knuckle::ops::{Conv2d, Operator, Projection, Raster, SpmmMatrix, TriangleMesh, VjpCall};
 use knuckle::sparse::Csr;
 use knuckle::{DType, Error, Gpu, Recorder, Result, States, TensorType, Var};
 
@@ -176,6 +176,21 @@ const LARGE: &[Large] = &[
         expected: |_, x, i| x(i / 2 * 3 + if i % 2 == 0 { 2 } else { 0 }),
     },
     Large {
+        name: "rasteriser",
+        // A picture of one pixel for each of a third as many depths, as its corners are projected first.
+        dims: |threads| vec![threads / 3 + 1, 1, 1],
+        record: |x| {
+            let (r, n) = (x.recorder(), x.shape().dims()[0]);
+            let away = x.mul(r.constant([1, 3, 3], &[0.0, 0.0, 1.0].repeat(3))?)?;
+            let corners = [[-1.5, -1.5, 0.0], [2.5, -1.5, 0.0], [0.5, 2.5, 0.0f32]];
+            let vertices = away.add(r.constant([1, 3, 3], corners.as_flattened())?)?;
+            let camera = Projection::Orthographic(r.constant([1, 4], &[1.0, 1.0, 0.0, 0.0])?.broadcast([n, 4])?);
+            let raster = Raster { near: -200.0, ..Raster::new(1, 1) };
+            vertices.rasterize(&TriangleMesh::new(3, &[[0, 1, 2]])?, camera, raster)?.depth(0.0)
+        },
+        expected: |_, x, i| x(i),
+    },
+    Large {
         name: "sparse product",
         dims: |threads| vec![threads / 2 + 1, 2, 1],
         record: |x| x.spmm(&two_by_two()),
@@ -283,6 +298,61 @@ fn more_elements_than_shaders_count_are_refused_when_recorded() {
             other => panic!("{i}: {other:?}"),
         }
     }
+}
+
+/// Four images of 512 × 512: a board of 800 faces at another depth in each, with gradients.
+#[test]
+fn a_batch_of_large_images_is_drawn_on_the_smallest_device() -> Result<()> {
+    const SIDE: usize = 21;
+    const IMAGES: usize = 4;
+    let board: Vec<[f32; 2]> =
+        (0..SIDE * SIDE).map(|i| [i % SIDE, i / SIDE].map(|k| k as f32 * 20.0 + 50.25)).collect();
+    let mut faces = Vec::new();
+    for corner in (0..SIDE * (SIDE - 1)).filter(|i| i % SIDE < SIDE - 1) {
+        let [a, b, c, d] = [0, 1, SIDE + 1, SIDE].map(|by| (corner + by) as u32);
+        faces.extend([[a, b, c], [a, c, d]]);
+    }
+    let depth_of = |image: usize| (image + 2) as f32;
+    let vertices: Vec<f32> = (0..IMAGES)
+        .flat_map(|k| board.iter().flat_map(move |[x, y]| [x * depth_of(k), y * depth_of(k), depth_of(k)]))
+        .collect();
+    let r = Recorder::new();
+    let x = r.input("vertices", [IMAGES, SIDE * SIDE, 3]);
+    let camera = r.constant([IMAGES, 4], &[1.0, 1.0, 0.0, 0.0].repeat(IMAGES))?;
+    let raster = Raster { near: 0.1, ..Raster::new(512, 512) };
+    let drawn = x.rasterize(&TriangleMesh::new(SIDE * SIDE, &faces)?, Projection::Perspective(camera), raster)?;
+    let (depth, soft) = (drawn.depth(0.0)?, drawn.soft_silhouette(2.0)?);
+    let images = [depth, soft, drawn.edge_silhouette()?, drawn.barycentrics()?.sum(&[3])?];
+    let mut outputs = images.to_vec();
+    for image in [depth, soft] {
+        outputs.push(image.sum_all()?.backward_to(&[x])?.of(x).expect("a gradient"));
+    }
+    let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+    let options = CompileOptions { effects: false, keep_values: false };
+    let program = r.with_graph(|graph| compile(graph, &outputs, &smallest(), options))?;
+    let out = SMALLEST.load(program, &States::new(&SMALLEST))?.run([("vertices", &vertices[..])])?;
+    for k in 0..IMAGES {
+        for pixel in 0..512 * 512 {
+            let place = k * 512 * 512 + pixel;
+            // From 50.25 to 450.25: the centres 50.5 to 449.5.
+            let inside = [pixel % 512, pixel / 512].iter().all(|p| (50..450).contains(p));
+            let want = if inside { depth_of(k) } else { 0.0 };
+            assert!((out.f32(0)[place] - want).abs() < 1e-5, "image {k}, pixel {pixel}: {}", out.f32(0)[place]);
+            assert_eq!(out.f32(2)[place], f32::from(u8::from(inside)), "image {k}, pixel {pixel}");
+            assert!((out.f32(3)[place] - out.f32(2)[place]).abs() < 1e-5, "image {k}, pixel {pixel}");
+            // Where faces meet each has half of it; none reaches farther than seven pixels.
+            let beyond = [pixel % 512, pixel / 512].iter().any(|p| !(43..457).contains(p));
+            let soft = out.f32(1)[place];
+            assert!(if inside { soft > 0.49 } else { soft < 0.9 }, "image {k}, pixel {pixel}: {soft}");
+            assert!(!beyond || soft == 0.0, "image {k}, pixel {pixel}: {soft}");
+        }
+        let of_image = |i: usize| out.f32(i).chunks(out.f32(i).len() / IMAGES).nth(k).expect("an image");
+        let of_z: f64 = of_image(4).iter().skip(2).step_by(3).map(|g| f64::from(*g)).sum();
+        // Moved away without its place in the image: the board's depth is the pixel's, but smaller it covers as many pixels.
+        assert!((of_z - 160_000.0).abs() < 160.0, "image {k}: {of_z}");
+        assert!(of_image(5).iter().any(|g| g.abs() > 0.1), "image {k}");
+    }
+    Ok(())
 }
 
 /// An operator that asks a shader for more than it can count.

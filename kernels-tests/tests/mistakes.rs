@@ -11,8 +11,8 @@ use knuckle::nn::shading::Lights;
 use knuckle::nn::skinning::{SkinnedModel, blend_shapes, rigid_transforms, translations};
 use knuckle::ops::{
     Adam, AdamW, AvgPool2d, Comparison, Conv2d, ConvTranspose2d, Correlation, CumulativeSum, GridSample,
-    HistogramKernel, Pad2d, PadMode, PeakRefinement, Resize, Rig, RigFrame, RmsProp, Sgd, Skeleton, SkinWeights,
-    SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
+    HistogramKernel, Pad2d, PadMode, PeakRefinement, Projection, Raster, Rasterized, Resize, Rig, RigFrame, RmsProp,
+    Sgd, Skeleton, SkinWeights, SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
 };
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Result, Var, nn};
@@ -671,6 +671,76 @@ const MISTAKES: &[(&str, &str, Build)] = &[
         r.step(&AdamW::default(), &w.sum_all()?.backward()?, r.input_u32("rate", [1]))?;
         Ok(w)
     }),
+    ("rasterize", "vertices", |r| drawn(r, &[2, 3, 2], &[2, 4], FINE)?.mask()),
+    ("rasterize", "vertices", |r| drawn(r, &[2, 4, 3], &[2, 4], FINE)?.mask()),
+    ("rasterize", "vertices", |r| drawn(r, &[3, 3], &[2, 4], FINE)?.mask()),
+    ("rasterize", "vertices", |r| drawn(r, &[0, 3, 3], &[0, 4], FINE)?.mask()),
+    ("rasterize", "vertices", |r| {
+        let camera = Projection::Perspective(r.input("camera", [2, 4]));
+        r.input_u32("x", [2, 3, 3]).rasterize(&mesh(), camera, FINE)?.mask()
+    }),
+    ("rasterize", "camera", |r| drawn(r, &[2, 3, 3], &[1, 4], FINE)?.mask()),
+    ("rasterize", "camera", |r| drawn(r, &[2, 3, 3], &[2, 3], FINE)?.mask()),
+    ("rasterize", "camera", |r| {
+        let camera = Projection::WeakPerspective(r.input("camera", [2, 4]));
+        r.input("x", [2, 3, 3]).rasterize(&mesh(), camera, FINE)?.mask()
+    }),
+    ("rasterize", "camera", |r| {
+        let camera = Projection::Orthographic(r.input_u32("camera", [2, 4]));
+        r.input("x", [2, 3, 3]).rasterize(&mesh(), camera, FINE)?.mask()
+    }),
+    ("rasterize", "faces", |r| listed(r, r.input("faces", [5, 3]))?.mask()),
+    ("rasterize", "faces", |r| listed(r, r.input_u32("faces", [5, 4]))?.mask()),
+    ("rasterize", "faces", |r| listed(r, r.input_u32("faces", [0, 3]))?.mask()),
+    ("rasterize", "faces", |r| listed(r, r.input_u32("faces", [1, 5, 3]))?.mask()),
+    ("rasterize", "faces", |r| listed(r, r.input_u32("faces", [(1 << 24) + 1, 3]))?.mask()),
+    ("rasterize", "width", |r| drawn(r, &[2, 3, 3], &[2, 4], Raster { width: 0, ..FINE })?.mask()),
+    ("rasterize", "width", |r| drawn(r, &[2, 3, 3], &[2, 4], Raster { width: 4097, ..FINE })?.mask()),
+    ("rasterize", "width", |r| {
+        drawn(r, &[2, 3, 3], &[2, 4], Raster { width: 2049, supersample: true, ..FINE })?.mask()
+    }),
+    ("rasterize", "height", |r| drawn(r, &[2, 3, 3], &[2, 4], Raster { height: 0, ..FINE })?.mask()),
+    ("rasterize", "height", |r| {
+        drawn(r, &[2, 3, 3], &[2, 4], Raster { height: usize::MAX, supersample: true, ..FINE })?.mask()
+    }),
+    ("rasterize", "near", |r| drawn(r, &[2, 3, 3], &[2, 4], Raster { near: 0.0, ..FINE })?.mask()),
+    ("rasterize", "near", |r| drawn(r, &[2, 3, 3], &[2, 4], Raster { near: 1e-40, ..FINE })?.mask()),
+    ("rasterize", "near", |r| drawn(r, &[2, 3, 3], &[2, 4], Raster { near: f32::INFINITY, ..FINE })?.mask()),
+    ("rasterize", "near", |r| {
+        let camera = Projection::Orthographic(r.input("camera", [2, 4]));
+        r.input("x", [2, 3, 3]).rasterize(&mesh(), camera, Raster { near: f32::NAN, ..FINE })?.mask()
+    }),
+    ("visible_faces", "image", |r| {
+        let large = Raster::new(4096, 4096);
+        drawn(r, &[64, 3, 3], &[64, 4], large)?.mask()?;
+        drawn(r, &[65, 3, 3], &[65, 4], large)?.mask()
+    }),
+    ("depth", "background", |r| drawn(r, &[2, 3, 3], &[2, 4], FINE)?.depth(f32::NAN)),
+    ("depth", "background", |r| {
+        drawn(r, &[2, 3, 3], &[2, 4], Raster { supersample: true, ..FINE })?.depth(f32::INFINITY)
+    }),
+    ("vertex_attributes", "attributes", |r| attributes(r, &[4, 2])),
+    ("vertex_attributes", "attributes", |r| attributes(r, &[3])),
+    ("vertex_attributes", "attributes", |r| attributes(r, &[3, 0])),
+    ("vertex_attributes", "attributes", |r| attributes(r, &[3, 3, 2])),
+    ("vertex_attributes", "attributes", |r| {
+        drawn(r, &[2, 3, 3], &[2, 4], FINE)?.vertex_attributes(r.input_u32("a", [3, 2]))
+    }),
+    ("interpolate", "attributes", |r| drawn(r, &[2, 3, 3], &[2, 4], FINE)?.corner_attributes(r.input("a", [4, 2]))),
+    ("interpolate", "attributes", |r| drawn(r, &[2, 3, 3], &[2, 4], FINE)?.corner_attributes(r.input("a", [3, 3, 2]))),
+    ("interpolate", "attributes", |r| drawn(r, &[2, 3, 3], &[2, 4], FINE)?.corner_attributes(r.input_u32("a", [3, 2]))),
+    ("interpolate", "attributes", |r| drawn(r, &[2, 3, 3], &[2, 4], FINE)?.corner_attributes(r.input("a", [3]))),
+    ("grid_sample", "x", |r| textured(r, &[4, 4, 3], &[2, 5, 6, 2])),
+    ("grid_sample", "grid", |r| textured(r, &[2, 4, 4, 3], &[2, 5, 6, 3])),
+    ("grid_sample", "grid", |r| textured(r, &[1, 4, 4, 3], &[2, 5, 6, 2])),
+    ("soft_silhouette", "sigma_px", |r| drawn(r, &[2, 3, 3], &[2, 4], FINE)?.soft_silhouette(0.0)),
+    ("soft_silhouette", "sigma_px", |r| drawn(r, &[2, 3, 3], &[2, 4], FINE)?.soft_silhouette(f32::NAN)),
+    ("soft_silhouette", "sigma_px", |r| {
+        // A quarter of the image, whether supersampled or not.
+        drawn(r, &[2, 3, 3], &[2, 4], Raster { supersample: true, ..FINE })?.soft_silhouette(1.5)?;
+        drawn(r, &[2, 3, 3], &[2, 4], Raster { supersample: true, ..FINE })?.soft_silhouette(1.6)
+    }),
+    ("soft_silhouette", "faces", |r| listed(r, r.input_u32("faces", [50_001, 3]))?.soft_silhouette(1.0)),
     ("squeeze", "axis", |r| r.input("a", [4, 1]).squeeze(0)),
     ("squeeze", "axis", |r| r.input("a", [4, 1]).squeeze(2)),
     ("constant", "values", |r| r.constant([2, 3], &[0.0; 5])),
@@ -777,6 +847,30 @@ fn shapes<'r>(r: &'r Recorder, template: &[usize], shapes: &[usize], weights: &[
 /// One triangle.
 fn mesh() -> Arc<TriangleMesh> {
     TriangleMesh::new(3, &[[0, 1, 2]]).expect("a mesh")
+}
+
+/// Five rows of six pixels.
+const FINE: Raster = Raster { width: 6, height: 5, near: 0.1, cull_back: false, supersample: false };
+
+/// The triangle, its vertices and cameras of these shapes.
+#[track_caller]
+fn drawn<'r>(r: &'r Recorder, vertices: &[usize], camera: &[usize], raster: Raster) -> Result<Rasterized<'r>> {
+    r.input("x", vertices).rasterize(&mesh(), Projection::Perspective(r.input("camera", camera)), raster)
+}
+
+#[track_caller]
+fn listed<'r>(r: &'r Recorder, faces: Var<'r>) -> Result<Rasterized<'r>> {
+    r.input("x", [2, 3, 3]).rasterize(faces, Projection::Perspective(r.input("camera", [2, 4])), FINE)
+}
+
+#[track_caller]
+fn attributes<'r>(r: &'r Recorder, dims: &[usize]) -> Result<Var<'r>> {
+    drawn(r, &[2, 3, 3], &[2, 4], FINE)?.vertex_attributes(r.input("a", dims))
+}
+
+#[track_caller]
+fn textured<'r>(r: &'r Recorder, texture: &[usize], uv: &[usize]) -> Result<Var<'r>> {
+    drawn(r, &[2, 3, 3], &[2, 4], FINE)?.textured(r.input("texture", texture), r.input("uv", uv))
 }
 
 #[test]

@@ -3,13 +3,14 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kernels_tests::budget;
+use kernels_tests::cases::raster;
 use kernels_tests::harness::{Stage, check};
 use kernels_tests::reference::Tensor;
 use kernels_tests::{Case, Operand};
 use knuckle::error::Mismatch;
 use knuckle::exec::{Lowering, Shader};
 use knuckle::ops::{Operator, VjpCall};
-use knuckle::{Result, TensorType, Var};
+use knuckle::{Recorder, Result, TensorType, Var};
 
 const HEAD: &str = "
 struct Params { n: u32, twice: f32 }
@@ -178,6 +179,47 @@ fn folded_rejects_an_index_from_x_alone() {
 fn other_class_rejects_a_mistake_in_its_variant_alone() {
     let variant = Planted { elsewhere: 2.000_01, ..RIGHT };
     assert_rejected(variant, Stage::OtherClass, "off by");
+}
+
+/// Says at which stage a case of the rasteriser is rejected when this is drawn instead.
+fn drawn_instead(
+    setting: raster::Setting,
+    image: raster::Image,
+    change: impl for<'r> Fn(&'r Recorder, &[Var<'r>]) -> Result<Vec<Var<'r>>> + Send + Sync + 'static,
+) -> Option<Stage> {
+    let Case { build, .. } = setting.case(image);
+    let case = Case { build: Box::new(move |r, x| build(r, &change(r, x)?)), ..setting.case(image) };
+    check(&case).err().map(|failure| failure.stage)
+}
+
+#[test]
+fn forward_rejects_pixels_on_an_edge_given_to_the_wrong_side() {
+    use raster::{Image, PLAIN, Seen};
+    let setting = raster::Setting { seen: Seen::Orthographic, on_centres: true, ..PLAIN };
+    // By half a sub-pixel, so that corners are snapped to the next one: centres on a left or upper edge are now outside, those on
+    // a right or lower one inside. Nothing else changes, for vertices are on centres too.
+    for image in [Image::Mask, Image::Faces, Image::Edges] {
+        assert_eq!(drawn_instead(setting, image, |_, x| Ok(x.to_vec())), None);
+        // The column of the centre is multiplied by 0.5.
+        let wrong = drawn_instead(setting, image, |r, x| {
+            Ok(vec![x[0], x[1].add(r.constant([4], &[0.0, 0.0, 1.0 / 256.0, 0.0])?)?])
+        });
+        assert_eq!(wrong, Some(Stage::Forward), "{image:?}");
+    }
+}
+
+#[test]
+fn gradient_rejects_a_silhouette_whose_depth_has_no_part_in_its_place() {
+    use raster::{Image, PLAIN, Seen};
+    let image = Image::Soft(1.0);
+    let flat = raster::Setting { seen: Seen::Orthographic, ..PLAIN };
+    for (setting, stage) in [(PLAIN, Some(Stage::Gradient)), (flat, None)] {
+        let rejected = drawn_instead(setting, image, |r, x| {
+            let (place, depth) = (x[0].slice(2, 0, 2)?, x[0].slice(2, 2, 1)?.detach()?);
+            Ok(vec![r.concat(&[place, depth], 2)?, x[1]])
+        });
+        assert_eq!(rejected, stage, "{}", setting.name);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
 use std::thread;
 
+use kernels_tests::cases::raster;
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::reference::{
     Tensor, conv, graph, indexing, layout, matmul, norm, pointwise, pool, reduce, sample as sampling,
@@ -24,8 +25,8 @@ use knuckle::nn::losses::{self, MeshLoss, MeshOperators, MeshTruth, Reduction};
 use knuckle::nn::{mesh_losses, skinning};
 use knuckle::ops::{
     Adam, AdamW, AvgPool2d, Comparison, Conv2d, ConvTranspose2d, Correlation, CumulativeSum, GridPadding, GridSample,
-    HistogramKernel, Pad2d, PadMode, PeakRefinement, Resize, Rig, RigFrame, RmsProp, Sgd, Skeleton, SkinWeights,
-    SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
+    HistogramKernel, Pad2d, PadMode, PeakRefinement, Projection, Raster, Rasterized, Resize, Rig, RigFrame, RmsProp,
+    Sgd, Skeleton, SkinWeights, SoftHistogram, SortOrder, SparsePattern, SpmmMatrix, TriangleMesh, Unary,
 };
 use knuckle::rng::Rng;
 use knuckle::sparse::Csr;
@@ -245,6 +246,30 @@ const SHAPED: &[(&str, &[&[usize]], Call)] = &[
         let truth = MeshTruth { xyz: x[2], uv: x[3], normals_left: x[4], normals_right: x[4] };
         MeshLoss::new(x[0], x[1], &truth, &mesh)?.total()
     }),
+    ("rasterize", &[&[2, 4, 3], &[2, 4]], |_, x, a| {
+        x[0].rasterize(&a.mesh(), Projection::Perspective(x[1]), a.raster())?.depth(a.number())
+    }),
+    ("rasterize listed faces", &[&[2, 0, 3], &[2, 3], &[0, 3]], |r, x, a| {
+        let camera = Projection::WeakPerspective(x[1]);
+        x[0].rasterize(integers(r, x[2]), camera, a.raster())?.mask()?.add(x[0].sum_all()?)
+    }),
+    ("rasterize each image's faces", &[&[2, 0, 3], &[2, 4], &[2, 0, 3]], |r, x, a| {
+        let camera = Projection::Orthographic(x[1]);
+        x[0].rasterize(integers(r, x[2]), camera, a.raster())?.edge_silhouette()
+    }),
+    ("rasterize faces that are no integers", &[&[2, 0, 3], &[2, 4], &[0, 3]], |_, x, a| match a.flag() {
+        true => Ok(x[0].rasterize(x[2], Projection::Perspective(x[1]), a.raster())?.face_ids()),
+        false => x[0].relu(),
+    }),
+    ("depth", &[&[2, 4, 3], &[2, 4]], |_, x, a| a.drawn(x)?.depth(a.number())),
+    ("barycentrics", &[&[2, 4, 3], &[2, 4]], |_, x, a| a.drawn(x)?.barycentrics()),
+    ("vertex_attributes", &[&[2, 4, 3], &[2, 4], &[4, 0]], |_, x, a| a.drawn(x)?.vertex_attributes(x[2])),
+    ("vertex_attributes of each", &[&[2, 4, 3], &[2, 4], &[2, 4, 0]], |_, x, a| a.drawn(x)?.vertex_attributes(x[2])),
+    ("corner_attributes", &[&[2, 4, 3], &[2, 4], &[12, 0]], |_, x, a| a.drawn(x)?.corner_attributes(x[2])),
+    ("corner_attributes of each", &[&[2, 4, 3], &[2, 4], &[2, 12, 0]], |_, x, a| a.drawn(x)?.corner_attributes(x[2])),
+    ("textured", &[&[2, 4, 3], &[2, 4], &[2, 0, 0, 0], &[2, 5, 6, 2]], |_, x, a| a.drawn(x)?.textured(x[2], x[3])),
+    ("soft_silhouette", &[&[2, 4, 3], &[2, 4]], |_, x, a| a.drawn(x)?.soft_silhouette(a.number())),
+    ("edge_silhouette", &[&[2, 4, 3], &[2, 4]], |_, x, a| a.drawn(x)?.edge_silhouette()),
     ("cross_entropy", &[&[2, 3, 0], &[2, 3]], |r, x, a| {
         losses::cross_entropy(x[0], integers(r, x[1]), a.number(), a.reduction())
     }),
@@ -430,6 +455,18 @@ impl Attributes<'_> {
     /// A tetrahedron.
     fn mesh(&mut self) -> Arc<TriangleMesh> {
         TriangleMesh::new(4, &[[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]]).expect("a mesh")
+    }
+
+    fn raster(&mut self) -> Raster {
+        let (width, height, near) = (self.size(), self.size(), self.number());
+        Raster { width, height, near, cull_back: self.flag(), supersample: self.flag() }
+    }
+
+    /// The tetrahedron in five rows of six pixels.
+    #[track_caller]
+    fn drawn<'r>(&mut self, x: &[Var<'r>]) -> Result<Rasterized<'r>> {
+        let raster = Raster { near: 0.1, supersample: self.flag(), ..Raster::new(6, 5) };
+        x[0].rasterize(&self.mesh(), Projection::Perspective(x[1]), raster)
     }
 
     fn unary(&mut self) -> Unary {
@@ -1185,7 +1222,40 @@ const GENERATORS: &[Generator] = &[
             |x| norm::group_norm(&x[0], Some(&x[1]), norm::Over::Row, f64::from(1e-5f32)),
         )
     }),
+    // Gradients jump where the centre of a pixel is on an edge, but for a rounding; it is in none of these.
+    ("depth", DRAWN, |k| drawn(k).case(raster::Image::Depth)),
+    ("interpolate", DRAWN, |k| drawn(k).case(raster::Image::Attributes(1 + k[4] % 5, k[5] % 2 == 0))),
+    ("soft_silhouette", DRAWN, |k| {
+        let widest = k[3].max(k[4]) as f32 / 4.0;
+        drawn(k).case(raster::Image::Soft([0.4f32, 1.0, 2.5][k[2] % 3].min(widest)))
+    }),
+    ("edge_gradient", DRAWN, |k| drawn(k).case(raster::Image::EdgeGradient(k[3] % 2 == 0))),
 ];
+
+/// Images, vertices, faces, rows, columns, camera, how faces are listed, whether back faces are left out and pixels
+/// supersampled, and a seed.
+const DRAWN: &[(usize, usize)] =
+    &[(1, 3), (3, 12), (1, 12), (1, 20), (1, 20), (0, 2), (0, 2), (0, 1), (0, 1), (0, 1), (0, 99)];
+
+fn drawn(k: &[usize]) -> raster::Setting {
+    use raster::{Listed, PLAIN, Seen, Setting};
+    let &[images, vertices, faces, h, w, camera, listed, culled, crossing, supersampled, seed] = k else {
+        unreachable!("eleven")
+    };
+    Setting {
+        images,
+        vertices,
+        faces,
+        size: [h, w],
+        seen: [Seen::Perspective, Seen::Orthographic, Seen::Weak][camera],
+        listed: [Listed::Known, Listed::Once, Listed::Each][listed],
+        cull_back: culled == 1,
+        near: [0.5, 2.5][crossing],
+        supersample: supersampled == 1,
+        seed: seed as u64,
+        ..PLAIN
+    }
+}
 
 /// Cases of each generator.
 const CASES: u32 = 16;

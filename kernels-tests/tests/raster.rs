@@ -1,4 +1,5 @@
-//! The rasteriser: numbers that other renderers agree on, exact coverage, and what is known to go wrong in others.
+//! The rasteriser: numbers that other renderers agree on, exact coverage, and properties of pictures. What is known to go wrong
+//! in others is in `raster/failures.rs`.
 
 use kernels_tests::harness::TRUSTED;
 use kernels_tests::{cases, harness};
@@ -7,6 +8,9 @@ use knuckle::graph::TensorData;
 use knuckle::ops::{NO_FACE, Projection, Raster, Rasterized, TriangleMesh};
 use knuckle::rng::Rng;
 use knuckle::{Recorder, Result, Var};
+
+#[path = "raster/failures.rs"]
+mod failures;
 
 #[test]
 fn agrees_with_the_reference_in_both_directions() {
@@ -72,7 +76,7 @@ fn edge_gradient(vertices: &[[f32; 3]], pixel: [usize; 2], target: f32) -> Resul
 fn edges_are_pulled_outward_to_a_pixel() -> Result<()> {
     let (covered, gradient) = edge_gradient(&[[0.8, 0.8, 1.0], [0.0, -0.5, 1.0], [0.2, -0.4, 1.0]], [25, 35], 1.0)?;
     assert_eq!(covered, 100.0);
-    let want = [1.6725862, -0.26021874, 0.0, 1.41986704, -1.64284933, 0.0, 0.0, 0.0, 0.0];
+    let want = [1.6725862, -0.26021874, 0.0, 1.419867, -1.6428493, 0.0, 0.0, 0.0, 0.0];
     assert_near(&gradient, &want, 1e-4);
     Ok(())
 }
@@ -81,7 +85,7 @@ fn edges_are_pulled_outward_to_a_pixel() -> Result<()> {
 fn edges_are_pulled_inward_from_a_pixel() -> Result<()> {
     let (covered, gradient) = edge_gradient(&[[0.8, 0.8, 1.0], [-0.5, -0.8, 1.0], [0.8, -0.8, 1.0]], [40, 50], 0.0)?;
     assert_eq!(covered, 1101.0);
-    let want = [0.98646867, 1.04628897, 0.0, -1.03415668, -0.10403691, 0.0, 3.00094461, -1.55173182, 0.0];
+    let want = [0.9864687, 1.046289, 0.0, -1.0341567, -0.10403691, 0.0, 3.0009446, -1.5517318, 0.0];
     assert_near(&gradient, &want, 1e-4);
     Ok(())
 }
@@ -100,10 +104,10 @@ fn depth_and_its_gradient() -> Result<()> {
         let gradient = loss.backward_to(&[vertices])?.of(vertices).expect("a gradient");
         Ok(vec![depth, weights, gradient])
     })?;
-    assert_near(&results[0], &[0.831804281], 1e-5);
+    assert_near(&results[0], &[0.8318043], 1e-5);
     // The weights given are those in the image: corrected for perspective they are multiplied by depth over z.
     let weights: Vec<f32> =
-        [0.16727941, 0.546875, 0.28584559].iter().zip(ndc_vertices).map(|(w, v)| w * 0.831804281 / v[2]).collect();
+        [0.1672794, 0.546875, 0.28584559].iter().zip(ndc_vertices).map(|(w, v)| w * 0.8318043 / v[2]).collect();
     assert_near(&results[1], &weights, 1e-5);
     // x = X z: gradients in image coordinates are those of x times z, and z's takes x along.
     let g = &results[2];
@@ -178,41 +182,6 @@ fn perspective_is_corrected() -> Result<()> {
 }
 
 #[test]
-fn what_crosses_the_near_plane_is_clipped() -> Result<()> {
-    // A floor that begins behind the camera.
-    let vertices = [[-1.0, 1.0, -1.0], [1.0, 1.0, -1.0], [1.0, 1.0, 9.0], [-1.0, 1.0, 9.0]];
-    let camera = [16.0, 16.0, 16.0, 8.0];
-    let raster = Raster { near: 0.01, ..Raster::new(32, 32) };
-    let scene = Scene { vertices: &vertices, faces: &[[0, 1, 2], [0, 2, 3]], camera, perspective: true, raster };
-    let results = run(&scene, |_, _, drawn| Ok(vec![drawn.mask()?, drawn.depth(0.0)?]))?;
-    for (i, (mask, depth)) in results[0].iter().zip(&results[1]).enumerate() {
-        let ray = [((i % 32) as f32 + 0.5 - 16.0) / 16.0, ((i / 32) as f32 + 0.5 - 8.0) / 16.0];
-        let z = 1.0 / ray[1];
-        let aside = (ray[0] * z).abs();
-        let hit = ray[1] > 0.0 && z < 9.0 && aside <= 1.0;
-        // Centres on the outline are one side's or the other's.
-        assert!((*mask == 1.0) == hit || aside == 1.0, "pixel {i}");
-        if *mask == 1.0 {
-            assert!((depth - z).abs() < 1e-4 * z, "pixel {i}: {depth} against {z}");
-        }
-    }
-    // Orthographic: the part before the plane is cut off at x = ±0.495, which half a pixel is wide enough to tell.
-    let vertices = [[-1.0, -1.0, 0.0], [0.0, 1.0, 0.0], [1.0, -1.0, 0.0]];
-    let vertices = vertices.map(|[x, y, _]: [f32; 3]| [x, 0.0, y]);
-    let tilted = vertices.map(|[x, _, z]| [x, z, z]);
-    let raster = Raster { near: 0.01, ..Raster::new(200, 200) };
-    let scene = Scene { vertices: &tilted, faces: &[[0, 1, 2]], camera: ndc(200), perspective: false, raster };
-    let results = run(&scene, |_, _, drawn| Ok(vec![drawn.mask()?]))?;
-    let rows: Vec<(usize, usize)> = covered(&results[0], 200);
-    let bottom = rows.iter().map(|(row, _)| *row).max().expect("covered");
-    assert_eq!(bottom, 98, "y = 0.01 is the lower edge of row 98");
-    let widest: Vec<usize> = rows.iter().filter(|(row, _)| *row == 98).map(|(_, column)| *column).collect();
-    // At the row's centre, y = 0.015, the face reaches from −0.4925 to 0.4925.
-    assert_eq!((widest[0], *widest.last().expect("covered")), (51, 148));
-    Ok(())
-}
-
-#[test]
 fn of_equally_near_faces_the_first_is_seen() -> Result<()> {
     let vertices = [[-0.8, -0.7, 1.5], [0.9, -0.3, 1.2], [0.1, 0.8, 2.0]];
     let faces = vec![[0, 1, 2]; 100];
@@ -222,38 +191,6 @@ fn of_equally_near_faces_the_first_is_seen() -> Result<()> {
     let ids: Vec<u32> = results[0].iter().map(|v| v.to_bits()).collect();
     assert!(ids.iter().zip(&results[1]).all(|(id, mask)| *id == if *mask == 1.0 { 0 } else { NO_FACE }));
     assert!(ids.contains(&0));
-    Ok(())
-}
-
-#[test]
-fn shared_edges_leave_neither_holes_nor_double_hits() -> Result<()> {
-    let quad = [[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]];
-    let raster = Raster { near: 0.1, ..Raster::new(8, 8) };
-    // Alone, the halves cover each pixel exactly once.
-    let mut times = vec![0.0; 64];
-    for half in [[0, 1, 2], [0, 2, 3]] {
-        let scene = Scene { vertices: &quad, faces: &[half], camera: ndc(8), perspective: false, raster };
-        let results = run(&scene, |_, _, drawn| Ok(vec![drawn.mask()?]))?;
-        times.iter_mut().zip(&results[0]).for_each(|(t, m)| *t += m);
-    }
-    assert_eq!(times, [1.0; 64]);
-    let pixels = [
-        [0.5, 0.49993896484375, 1.0],
-        [0.5, 6.5, 1.0],
-        [6.50006103515625, 0.49993896484375, 1.0],
-        [6.50006103515625, 6.5, 1.0],
-    ];
-    let scene = Scene {
-        vertices: &pixels,
-        faces: &[[0, 1, 2], [3, 2, 1]],
-        camera: [1.0, 1.0, 0.0, 0.0],
-        perspective: false,
-        raster,
-    };
-    let results = run(&scene, |_, _, drawn| Ok(vec![drawn.mask()?]))?;
-    for k in 1..6 {
-        assert_eq!(results[0][k * 8 + (6 - k)], 1.0, "the diagonal at row {k}");
-    }
     Ok(())
 }
 
@@ -291,78 +228,6 @@ fn attributes_and_their_gradients() -> Result<()> {
     assert_near(&results[1], &[0.3, 1.0, 0.9], 1e-5);
     let want: Vec<f32> = [0.3, 0.9, 0.5, 0.3].iter().flat_map(|g| [*g; 3]).collect();
     assert_near(&results[2], &want, 1e-5);
-    Ok(())
-}
-
-/// A mesh's depth, all silhouettes and gradients of their sum, all finite.
-fn everything_finite(scene: &Scene<'_>) -> Result<Vec<Vec<f32>>> {
-    let results = run(scene, |r, vertices, drawn| {
-        let attributes = r.constant([3 * scene.faces.len(), 2], &vec![0.5; 6 * scene.faces.len()])?;
-        let images = [
-            drawn.mask()?,
-            drawn.depth(10.0)?,
-            drawn.corner_attributes(attributes)?,
-            drawn.soft_silhouette(1.5)?,
-            drawn.edge_silhouette()?,
-        ];
-        let mut outputs = images.to_vec();
-        for image in &images[1..] {
-            let loss = image.square()?.sum_all()?;
-            outputs.push(loss.backward_to(&[vertices])?.of(vertices).expect("a gradient"));
-        }
-        Ok(outputs)
-    })?;
-    for (i, values) in results.iter().enumerate() {
-        assert!(values.iter().all(|v| v.is_finite()), "output {i} of {:?}: {values:?}", scene.vertices);
-    }
-    Ok(results)
-}
-
-#[test]
-fn degenerate_faces_are_harmless() -> Result<()> {
-    let whole = [-0.9f32, -0.9, 4.0];
-    let meshes: [[[f32; 3]; 3]; 12] = [
-        // Seen edge-on, nearly.
-        [[0.7922, -0.1992, 6.8850], [0.8408, -0.1622, 6.8568], [0.7922, -0.1992, 6.89]],
-        // No area: a point, a line, two corners the same.
-        [[0.1, 0.1, 3.0]; 3],
-        [[0.0, 0.0, 3.0], [0.5, 0.5, 3.0], [1.0, 1.0, 3.0]],
-        [[0.0, 0.0, 3.0], [0.0, 0.0, 3.0], [1.0, 1.0, 3.0]],
-        // Seen from behind.
-        [[0.0, 0.0, 3.0], [0.0, 1.0, 3.0], [1.0, 0.0, 3.0]],
-        // All behind the camera, one corner on its plane, one at its centre.
-        [[0.0, 0.0, -3.0], [1.0, 0.0, -3.0], [0.0, 1.0, -2.0]],
-        [[0.3, 0.0, 0.0], [1.0, 0.0, 3.0], [0.0, 1.0, 2.0]],
-        [[0.0, 0.0, 0.0], [1.0, 0.0, 3.0], [0.0, 1.0, 2.0]],
-        // Not finite.
-        [[f32::NAN, 0.0, 3.0], [1.0, 0.0, 3.0], [0.0, 1.0, 2.0]],
-        [[f32::INFINITY, 0.0, 3.0], [1.0, 0.0, 3.0], [0.0, 1.0, 2.0]],
-        [[1e30, 0.0, 3.0], [-1e30, 2.0, 3.0], [0.0, -1e30, 2.0]],
-        // Far larger than the image.
-        [[-1e6, -1e6, 3.0], [1e6, -1e6, 3.0], [0.0, 1e6, 3.0]],
-    ];
-    for perspective in [true, false] {
-        for mesh in &meshes {
-            // Beside it one that is well.
-            let mut vertices = mesh.to_vec();
-            vertices.extend([whole, [-0.2, -0.9, 4.0], [-0.9, -0.2, 4.0]]);
-            let raster = Raster { near: 0.1, ..Raster::new(33, 20) };
-            let camera = [16.0, 16.0, 16.0, 10.0];
-            let scene = Scene { vertices: &vertices, faces: &[[0, 1, 2], [3, 4, 5]], camera, perspective, raster };
-            let results = everything_finite(&scene)?;
-            assert!(results[0].contains(&1.0), "{vertices:?}");
-        }
-    }
-    // What is far larger than the image covers all of it.
-    let raster = Raster { near: 0.1, ..Raster::new(33, 20) };
-    let scene = Scene {
-        vertices: &meshes[11],
-        faces: &[[0, 1, 2]],
-        camera: [16.0, 16.0, 16.0, 10.0],
-        perspective: true,
-        raster,
-    };
-    assert!(everything_finite(&scene)?[0].iter().all(|m| *m == 1.0));
     Ok(())
 }
 
@@ -670,7 +535,7 @@ fn what_cannot_be_drawn_is_refused() -> Result<()> {
         refused(x.rasterize(&mesh, perspective, Raster { near, ..fine }), &["near"]);
     }
     refused(r.input("few", [2, 2, 3]).rasterize(&mesh, perspective, fine), &["vertices", "N×3×3"]);
-    refused(r.input("flat", [2, 3, 2]).rasterize(&mesh, perspective, fine), &["vertices", "N×V×3"]);
+    refused(r.input("flat", [2, 3, 2]).rasterize(&mesh, perspective, fine), &["vertices", "N×3×3"]);
     refused(x.rasterize(&mesh, Projection::WeakPerspective(camera), fine), &["camera", "[2,3]"]);
     refused(x.rasterize(r.input("listed", [4, 3]), perspective, fine), &["faces", "u32 F×3"]);
     refused(x.rasterize(listed(&r, &[3, 1, 3], &[0; 9]), perspective, fine), &["faces", "u32 F×3"]);

@@ -1,6 +1,7 @@
-// What setup.wgsl and clip.wgsl leave of a face: twelve words. The first is how many corners it has after clipping (0: it is not drawn) and,
-// in bit 8, whether it crosses the near plane; then the columns and the rows of its box, low in the lower half and high in
-// the upper; then its corners in sub-pixels from the image's centre, x in the lower half and y in the upper.
+// What setup.wgsl and clip.wgsl leave of a face: twelve words. The first is how many corners it has after clipping (0: it is
+// not drawn) and, in bit 8, whether it crosses the near plane; then the columns and the rows of its box, first in the lower
+// half and last in the upper; then a word of nothing; then its corners in sub-pixels from the image's centre, x in the lower
+// half and y in the upper.
 const CROSSES: u32 = 256u;
 
 // The lower and the upper half of a word, both signed.

@@ -1,6 +1,7 @@
 // Z-buffer without float atomics, in two passes over the pixels of each face. The first leaves the least depth in each
-// pixel, as an integer that sorts as the number does; with FACES the second leaves the lowest of the faces at that depth.
-// Minima of integers do not depend on order.
+// pixel, as an integer that sorts as the number does; the second leaves the lowest of the faces at that depth. Minima of
+// integers do not depend on order. Both passes are one pipeline, for compiled twice a depth may come out a rounding apart: then
+// no face would be at the least one.
 //
 // A thread walks some rows of one face's box. Edge functions are exact on snapped corners, and the top-left rule decides
 // for pixel centres on an edge: faces that share it leave neither holes nor pixels drawn twice.
@@ -13,6 +14,7 @@ struct Params {
     bands: u32,
     bits: u32,
     near: f32,
+    second: u32, // whether this is the second pass
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> setup: array<vec4<u32>>;
@@ -89,10 +91,10 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
                 if all(edges >= vec3(0)) {
                     let z = max(dot(hit(shape, centre_of(x, y)).weights, shape.z), params.near);
                     let pixel = line + u32(x);
-                    if !FACES {
+                    if params.second == 0u {
                         atomicMin(&nearest[pixel], sortable(z));
                     } else {
-                        // Compiled twice, so z may have come out a rounding apart.
+                        // Faces in one plane come out a rounding apart.
                         let least = number(atomicLoad(&nearest[pixel]));
                         if z <= least + abs(least) * 1e-6 {
                             atomicMin(&visible[pixel], face % params.faces);

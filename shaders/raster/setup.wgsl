@@ -1,12 +1,12 @@
 // Makes faces ready to be drawn: drops what cannot be seen and snaps corners to sub-pixels. See face.wgsl for what is written.
 //
-// The guard band reaches one image size from the image's centre to every side. Within it differences of coordinates fit 15
-// bits, so edge functions are exact in 32. Faces that leave it or cross the near plane are listed for clip.wgsl; in which order
+// The guard band reaches the image's longer side from its centre to every side. Within it coordinates in sub-pixels are at most
+// 2^14, so twice the area of any triangle there, which is what an edge function is, is at most 2^30: exact in 32 bits. Faces that leave it or cross the near plane are listed for clip.wgsl; in which order
 // does not matter.
 struct Params {
     total: u32,
     vertices: u32,
-    indices: u32, // how many the index list has for all images together, or for each
+    indices: u32, // faces that are listed: the same for all images, or those of each
     width: u32,
     height: u32,
     bits: u32,

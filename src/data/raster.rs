@@ -4,14 +4,13 @@
 use crate::error::{Mismatch, Result};
 use crate::exec::{AdapterClass, Lowering, Shader, Target};
 use crate::graph::{TensorData, Var};
-use crate::ops::{Operator, VjpCall};
+use crate::ops::{Operator, VjpCall, fill};
 use crate::shader;
 use crate::shape::{DType, TensorType};
 
 use super::look::LOOK_WIDTH;
 use super::mesh::SceneMesh;
 
-const CLEAR: Shader = shader!("render/clear.wgsl", with "common/index.wgsl");
 const VISIBILITY: Shader = shader!("render/visibility.wgsl", with "common/index.wgsl");
 const SURFACE: Shader = shader!("render/surface.wgsl", with "common/index.wgsl", with "render/look.wgsl");
 const SHADE: Shader = shader!("render/shade.wgsl", with "render/look.wgsl", with "render/noise.wgsl");
@@ -111,8 +110,8 @@ impl Operator for Visibility {
         let (vertices, camera) = (lowering.input(0), lowering.input(1));
         let faces = lowering.constant(self.faces.clone());
         let (key, lanes) = (lowering.output(), LANES);
-        let quads = lowering.output_ty().shape.numel().div_ceil(4);
-        lowering.dispatch(&CLEAR).define("WG", lanes).bind("key", key).param("quads", quads).threads(quads)?;
+        let pixels = lowering.output_ty().shape.numel();
+        fill(lowering, key, pixels, NO_FACE)?;
         let dims = vertices.ty.shape.dims();
         let face_count = self.faces.ty.shape.rows();
         // Sub-pixel bits such that a box as large as the image keeps edge products within 2³⁰.

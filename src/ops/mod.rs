@@ -1,4 +1,4 @@
-//! Operators: one a file. Each says what type it makes, how its gradient is recorded, which kernels it runs and what
+//! Operators: one a file, or a folder for a family. Each says what type it makes, how its gradient is recorded, which kernels it runs and what
 //! it costs. Nothing here touches a device.
 
 use std::fmt;
@@ -10,6 +10,7 @@ use crate::graph::Var;
 use crate::shape::TensorType;
 
 use extents::{image_extents, within_count};
+pub(crate) use fill::fill;
 
 mod assign;
 mod average;
@@ -26,6 +27,7 @@ mod cumulative;
 mod detach;
 mod extents;
 mod extreme;
+mod fill;
 mod gather;
 mod grid_sample;
 mod group_norm;

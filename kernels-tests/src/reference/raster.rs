@@ -29,6 +29,21 @@ struct Image<'a> {
 }
 
 impl View {
+    /// Each image with the polygons of its faces.
+    fn images(&self, vertices: &Tensor, camera: &Tensor) -> Vec<(Image<'_>, Vec<Vec<[i64; 2]>>)> {
+        let image = |i: usize| {
+            let of_image = &vertices.data[i * vertices.dims[1] * 3..(i + 1) * vertices.dims[1] * 3];
+            let image = Image {
+                view: self,
+                vertices: of_image.chunks(3).map(|v| [v[0], v[1], v[2]]).collect(),
+                camera: [0, 1, 2, 3].map(|k| camera.data[4 * i + k]),
+            };
+            let polygons = self.faces.iter().map(|face| image.polygon(face)).collect();
+            (image, polygons)
+        };
+        (0..vertices.dims[0]).map(image).collect()
+    }
+
     /// What `pixel` gives in every pixel of every image: `channels` numbers.
     fn draw(
         &self,
@@ -37,30 +52,29 @@ impl View {
         channels: usize,
         mut pixel: impl FnMut(usize, &Image<'_>, Option<usize>, [f64; 2]) -> Vec<f64>,
     ) -> Tensor {
-        let n = vertices.dims[0];
         let mut data = Vec::new();
-        for i in 0..n {
-            let of_image = &vertices.data[i * vertices.dims[1] * 3..(i + 1) * vertices.dims[1] * 3];
-            let image = Image {
-                view: self,
-                vertices: of_image.chunks(3).map(|v| [v[0], v[1], v[2]]).collect(),
-                camera: [0, 1, 2, 3].map(|k| camera.data[4 * i + k]),
-            };
-            let covers: Vec<Vec<[i64; 2]>> = self.faces.iter().map(|face| image.polygon(face)).collect();
+        for (i, (image, covers)) in self.images(vertices, camera).iter().enumerate() {
             for row in 0..self.height {
                 for column in 0..self.width {
                     let at = [column as f64 + 0.5, row as f64 + 0.5];
-                    let seen = image.seen(&covers, row, column);
-                    data.extend(pixel(i, &image, seen, at));
+                    data.extend(pixel(i, image, image.seen(covers, row, column), at));
                 }
             }
         }
-        Tensor { dims: vec![n, self.height, self.width, channels], data }
+        Tensor { dims: vec![vertices.dims[0], self.height, self.width, channels], data }
     }
 
     /// 1 where something is seen.
     pub fn mask(&self, vertices: &Tensor, camera: &Tensor) -> Tensor {
         self.draw(vertices, camera, 1, |_, _, seen, _| vec![if seen.is_some() { 1.0 } else { 0.0 }])
+    }
+
+    /// Which face is seen, N×H×W; where none is 2³² − 1, as f32 has it.
+    pub fn faces_seen(&self, vertices: &Tensor, camera: &Tensor) -> Tensor {
+        let ids = self.draw(vertices, camera, 1, |_, _, seen, _| {
+            vec![seen.map_or(f64::from(u32::MAX as f32), |face| face as f64)]
+        });
+        Tensor { dims: ids.dims[..3].to_vec(), ..ids }
     }
 
     /// The depth of what is seen.
@@ -102,6 +116,108 @@ impl View {
             vec![1.0 - clear]
         })
     }
+
+    /// Kato et al.'s approximate gradient of Σ g · mask, "Neural 3D Mesh Renderer", 2018, section 3: with respect to vertices
+    /// N×V×3 and cameras N×4.
+    ///
+    /// Every edge of a face that is seen may be moved by each of its ends, across the lines of pixel centres: along columns
+    /// and along rows. Moved outward as far as a pixel's centre the edge would give that pixel what the one just within it
+    /// shows; moved inward as far as a pixel of its own face, what the one just beyond it shows. What of the loss that would
+    /// save, over how far the end has to move, is pulled at. `least` is added to how far, away from 0.
+    pub fn edge_gradient(&self, vertices: &Tensor, camera: &Tensor, g: &Tensor, least: f64) -> [Tensor; 2] {
+        let zeros = |x: &Tensor| Tensor { dims: x.dims.clone(), data: vec![0.0; x.data.len()] };
+        let (mut of_vertices, mut of_cameras) = (zeros(vertices), zeros(camera));
+        for (i, (image, polygons)) in self.images(vertices, camera).iter().enumerate() {
+            let ids: Vec<Vec<Option<usize>>> = (0..self.height)
+                .map(|row| (0..self.width).map(|column| image.seen(polygons, row, column)).collect())
+                .collect();
+            for (f, face) in self.faces.iter().enumerate() {
+                if polygons[f].is_empty() || face.iter().any(|&v| image.vertices[v][2] < self.near) {
+                    continue;
+                }
+                let at = face.map(|v| image.pixel(image.vertices[v]).map(|p| p - 0.5));
+                // What pulls corners to the right and down.
+                let mut pull = [[0.0; 2]; 3];
+                for (across, along) in [(0, 1), (1, 0)] {
+                    let lines = [self.width, self.height][across];
+                    let places = [self.width, self.height][along];
+                    let id = |line: usize, place: usize| match across {
+                        0 => ids[place][line],
+                        _ => ids[line][place],
+                    };
+                    let weight = |line: usize, place: usize| match across {
+                        0 => g.at(&[i, place, line, 0]),
+                        _ => g.at(&[i, line, place, 0]),
+                    };
+                    let shows = |line, place| f64::from(u8::from(id(line, place).is_some()));
+                    for (a, b, c) in [(0, 1, 2), (1, 2, 0), (2, 0, 1)] {
+                        let (p, q, r) = (at[a], at[b], at[c]);
+                        let slope = (q[along] - p[along]) / (q[across] - p[across]);
+                        let crossing_at = |line: f64| p[along] + slope * (line - p[across]);
+                        let outward_is_up = crossing_at(r[across]) > r[along];
+                        for line in 0..lines {
+                            let d = line as f64;
+                            if p[across] == q[across] || (d - p[across]) * (d - q[across]) > 0.0 {
+                                continue;
+                            }
+                            let crossing = crossing_at(d);
+                            let (within, beyond) = match outward_is_up {
+                                true => (crossing.floor(), crossing.floor() + 1.0),
+                                false => (crossing.ceil(), crossing.ceil() - 1.0),
+                            };
+                            if within.min(beyond) < 0.0 || within.max(beyond) > (places - 1) as f64 {
+                                continue;
+                            }
+                            let (within, beyond) = (within as usize, beyond as usize);
+                            for place in 0..places {
+                                let is_outside = if outward_is_up { place > within } else { place < within };
+                                let would_show =
+                                    match (is_outside, id(line, within) == Some(f), id(line, place) == Some(f)) {
+                                        (true, true, _) => shows(line, within),
+                                        (false, _, true) => shows(line, beyond),
+                                        _ => continue,
+                                    };
+                                let saves = (shows(line, place) - would_show) * weight(line, place);
+                                if saves <= 0.0 {
+                                    continue;
+                                }
+                                for (end, other, corner) in [(p, q, a), (q, p, b)] {
+                                    if other[across] == d {
+                                        continue;
+                                    }
+                                    let arm = (other[across] - end[across]) / (other[across] - d);
+                                    let far = (place as f64 - crossing) * arm;
+                                    pull[corner][along] -= saves / (far + least * if far > 0.0 { 1.0 } else { -1.0 });
+                                }
+                            }
+                        }
+                    }
+                }
+                for (k, &v) in face.iter().enumerate() {
+                    let [x, y, z] = image.vertices[v];
+                    let ([fx, fy, ..], w, [gu, gv]) = (image.camera, image.divisor([x, y, z]), pull[k]);
+                    let vertex = &mut of_vertices.data[3 * (i * image.vertices.len() + v)..][..3];
+                    vertex[0] += gu * fx / w;
+                    vertex[1] += gv * fy / w;
+                    if self.perspective {
+                        vertex[2] -= (gu * fx * x + gv * fy * y) / (z * z);
+                    }
+                    let terms = [gu * x / w, gv * y / w, gu, gv];
+                    of_cameras.data[4 * i..4 * i + 4].iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
+                }
+            }
+        }
+        [of_vertices, of_cameras]
+    }
+}
+
+/// Means of blocks of 2×2 pixels, N×2H×2W×C to N×H×W×C.
+pub fn halved(x: &Tensor) -> Tensor {
+    let &[n, h, w, c] = &x.dims[..] else { panic!("an image: {:?}", x.dims) };
+    Tensor::from_fn(&[n, h / 2, w / 2, c], |i| {
+        let sample = |row, column| x.at(&[i[0], 2 * i[1] + row, 2 * i[2] + column, i[3]]);
+        (sample(0, 0) + sample(0, 1) + sample(1, 0) + sample(1, 1)) / 4.0
+    })
 }
 
 impl Image<'_> {

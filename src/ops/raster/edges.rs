@@ -12,7 +12,7 @@ use crate::shape::TensorType;
 const EDGE_GRAD: Shader = of_corners!("raster/edge_grad.wgsl");
 const EDGE_CORNERS: Shader = of_corners!("raster/edge_corners.wgsl");
 
-/// What distances are enlarged by, in halves of the image's side, as in the authors' renderer.
+/// What distances are enlarged by, in halves of the image's longer side, as in the authors' renderer.
 const LEAST_DISTANCE: f32 = 1e-4;
 
 /// The mask N×H×W×1 from corners, set-up faces and the faces seen.

@@ -24,10 +24,11 @@ use self::points::ImagePoints;
 use self::soft::SoftSilhouette;
 use self::visible::{Mask, Setup, Visible};
 use super::mesh::TriangleMesh;
+use super::vectors::batch;
 use super::{AvgPool2d, GridPadding, GridSample};
 use crate::error::{Mismatch, Result};
 use crate::graph::Var;
-use crate::shape::{DType, Shape};
+use crate::shape::{DType, TensorType};
 
 /// What stands in [`Rasterized::face_ids`] where no face is seen.
 pub const NO_FACE: u32 = u32::MAX;
@@ -102,6 +103,20 @@ impl<'r> Faces<'r> {
         }
     }
 
+    /// Fails unless these can be faces of `n` images.
+    fn check(&self, n: usize) -> Result<(), Mismatch> {
+        if let Faces::Indices(indices) = self {
+            let ty = indices.ty();
+            let fits = match *ty.shape.dims() {
+                [f, 3] => f > 0,
+                [images, f, 3] => images == n && f > 0,
+                _ => false,
+            };
+            Mismatch::unless(fits && ty.dtype == DType::U32, "faces", "u32 F×3 or N×F×3, F at least 1", ty)?;
+        }
+        Mismatch::unless(self.count() <= MAX_FACES, "faces", format!("at most {MAX_FACES}"), self.count())
+    }
+
     /// How many faces there are.
     fn count(&self) -> usize {
         match self {
@@ -157,31 +172,14 @@ impl<'r> Var<'r> {
         raster: Raster,
     ) -> Result<Rasterized<'r>> {
         let (r, faces) = (self.recorder(), faces.into());
-        let (shape, samples) = (self.shape(), if raster.supersample { 2 } else { 1 });
-        let vertices = match (&faces, shape.dims()) {
-            (Faces::Mesh(mesh), &[_, v, 3]) if mesh.vertices() != v => {
-                Err(Mismatch::new("vertices", format!("N×{}×3", mesh.vertices()), self.ty()))
-            }
-            (_, &[_, v, 3]) => Ok(v),
-            _ => Err(Mismatch::new("vertices", "N×V×3", self.ty())),
+        let samples = if raster.supersample { 2 } else { 1 };
+        let known = match &faces {
+            Faces::Mesh(mesh) => Some(mesh.vertices()),
+            Faces::Indices(_) => None,
         };
-        let vertices = r.expect("rasterize", &[self], vertices)?;
-        let listed = match &faces {
-            Faces::Indices(indices) => {
-                let ty = indices.ty();
-                let fits = match *ty.shape.dims() {
-                    [f, 3] => f > 0,
-                    [n, f, 3] => n == shape.dims()[0] && f > 0,
-                    _ => false,
-                };
-                Mismatch::unless(fits && ty.dtype == DType::U32, "faces", "u32 F×3 or N×F×3, F at least 1", ty)
-            }
-            Faces::Mesh(_) => Ok(()),
-        };
-        r.expect("rasterize", &[self], listed)?;
-        let few = faces.count() <= MAX_FACES;
-        r.expect("rasterize", &[self], Mismatch::unless(few, "faces", format!("at most {MAX_FACES}"), faces.count()))?;
-        let (camera, perspective) = projection.camera(shape.dims()[0], samples as f32)?;
+        let [n, vertices] = r.expect("rasterize", &[self], batch("vertices", &self.ty(), known, 3))?;
+        r.expect("rasterize", &[self], faces.check(n))?;
+        let (camera, perspective) = projection.camera(n, samples as f32)?;
         let frame = Frame {
             width: raster.width.saturating_mul(samples),
             height: raster.height.saturating_mul(samples),
@@ -189,7 +187,7 @@ impl<'r> Var<'r> {
         };
         r.expect("rasterize", &[self], frame.check(perspective))?;
         let points = r.apply(ImagePoints { perspective }, &[self, camera])?;
-        let corners = faces.corners(points)?.reshape([shape.dims()[0], faces.count(), 12])?;
+        let corners = faces.corners(points)?.reshape([n, faces.count(), 12])?;
         let setup = Setup { frame, cull_back: raster.cull_back, vertices };
         let setup = match &faces {
             Faces::Mesh(_) => r.apply(setup, &[corners])?,
@@ -209,7 +207,8 @@ impl<'r> Projection<'r> {
             Projection::WeakPerspective(camera) => (camera, 3, false),
             Projection::Orthographic(camera) => (camera, 4, false),
         };
-        let fits = Mismatch::unless(given.shape().dims() == [n, width], "camera", Shape::from([n, width]), given.ty());
+        let fits = given.ty() == TensorType::f32([n, width]);
+        let fits = Mismatch::unless(fits, "camera", TensorType::f32([n, width]), given.ty());
         given.recorder().expect("rasterize", &[given], fits)?;
         let camera = match self {
             // (s, cx, cy) to (s, s, cx, cy).
@@ -243,17 +242,21 @@ impl<'r> Rasterized<'r> {
     /// supersampling the mean over the covered samples: background is never mixed in.
     #[track_caller]
     pub fn depth(&self, background: f32) -> Result<Var<'r>> {
-        let sampled = |background| {
-            let depth = Depth { frame: self.frame, background };
-            self.visible.recorder().apply(depth, &[self.corners, self.setup, self.visible])
-        };
         if !self.raster.supersample {
-            return sampled(background);
+            return self.sampled_depth(background);
         }
-        let (sum, covered) = (self.averaged(sampled(0.0)?)?, self.mask()?);
-        let r = sum.recorder();
+        let r = self.visible.recorder();
+        let finite = Mismatch::unless(background.is_finite(), "background", "a finite number", background);
+        r.expect("depth", &[self.corners], finite)?;
+        let (sum, covered) = (self.averaged(self.sampled_depth(0.0)?)?, self.mask()?);
         let mean = sum.div(covered.max(r.scalar(0.25))?)?;
         mean.add(r.scalar(1.0).sub(covered.scale(4.0)?.min(r.scalar(1.0))?)?.scale(background)?)
+    }
+
+    #[track_caller]
+    fn sampled_depth(&self, background: f32) -> Result<Var<'r>> {
+        let depth = Depth { frame: self.frame, background };
+        self.visible.recorder().apply(depth, &[self.corners, self.setup, self.visible])
     }
 
     /// What each corner of the face that is seen weighs, N×H×W×3, corrected for perspective; 0 where nothing is seen.
@@ -270,14 +273,14 @@ impl<'r> Rasterized<'r> {
     pub fn vertex_attributes(&self, attributes: Var<'r>) -> Result<Var<'r>> {
         let (shape, n, v) = (attributes.shape(), self.corners.shape().dims()[0], self.vertices);
         let batched = match *shape.dims() {
-            [rows, c] if rows == v => attributes.reshape([1, v, c]),
-            [images, rows, _] if rows == v && (images == n || images == 1) => Ok(attributes),
-            _ => {
-                let wrong = Mismatch::new("attributes", format!("{v}×C or {n}×{v}×C"), attributes.ty());
-                attributes.recorder().expect("vertex_attributes", &[attributes], Err(wrong))
-            }
+            _ if attributes.ty().dtype != DType::F32 || shape.numel() == 0 => None,
+            [rows, c] if rows == v => Some(attributes.reshape([1, v, c])?),
+            [images, rows, _] if rows == v && (images == n || images == 1) => Some(attributes),
+            _ => None,
         };
-        self.corner_attributes(self.faces.corners(batched?)?)
+        let wrong = || Mismatch::new("attributes", format!("{v}×C or {n}×{v}×C"), attributes.ty());
+        let batched = attributes.recorder().expect("vertex_attributes", &[attributes], batched.ok_or_else(wrong))?;
+        self.corner_attributes(self.faces.corners(batched)?)
     }
 
     /// As [`Rasterized::vertex_attributes`] for what corners carry, 3F×C or N×3F×C in the order of the faces: texture
@@ -299,7 +302,10 @@ impl<'r> Rasterized<'r> {
     #[track_caller]
     pub fn textured(&self, texture: Var<'r>, uv: Var<'r>) -> Result<Var<'r>> {
         let border = GridSample { padding: GridPadding::Border, ..GridSample::default() };
-        texture.grid_sample(uv.scale(2.0)?.offset(-1.0)?, border)?.mul(self.mask()?)
+        let covered = self.mask()?;
+        // Where some samples show nothing, their coordinates, 0, are in the mean.
+        let uv = if self.raster.supersample { uv.div(covered.max(covered.recorder().scalar(0.25))?)? } else { uv };
+        texture.grid_sample(uv.scale(2.0)?.offset(-1.0)?, border)?.mul(covered)
     }
 
     /// A silhouette that fades at its outline, N×H×W×1: `1 − Π (1 − D)` over all faces with `D = 1 / (1 + exp(∓d²/σ²))`, d being
@@ -309,8 +315,12 @@ impl<'r> Rasterized<'r> {
     /// too. `sigma_px` is in pixels of the image, also with supersampling.
     #[track_caller]
     pub fn soft_silhouette(&self, sigma_px: f32) -> Result<Var<'r>> {
-        let samples = self.frame.width as f32 / self.raster.width as f32;
-        let soft = SoftSilhouette { frame: self.frame, sigma_px: sigma_px * samples };
+        let most = self.raster.width.max(self.raster.height) as f32 / 4.0;
+        let expected = format!("0.001 to {most} pixels, a quarter of the image");
+        let fits = Mismatch::unless((1e-3..=most).contains(&sigma_px), "sigma_px", expected, sigma_px);
+        self.visible.recorder().expect("soft_silhouette", &[self.corners], fits)?;
+        let samples = if self.raster.supersample { 2.0 } else { 1.0 };
+        let soft = SoftSilhouette { frame: self.frame, sigma: sigma_px * samples };
         self.averaged(self.visible.recorder().apply(soft, &[self.corners, self.setup])?)
     }
 

@@ -5,11 +5,10 @@ use super::frame::{Bands, Frame, expect_setup, faces_of, of_corners, sum_bands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
-use crate::ops::{Cost, Operator, VjpCall, operands};
+use crate::ops::{Cost, Operator, VjpCall, fill, operands};
 use crate::shader;
 use crate::shape::TensorType;
 
-const ZEROS: Shader = shader!("raster/zeros.wgsl", with "common/index.wgsl");
 const TILES: Shader = of_corners!("raster/soft_tiles.wgsl", with "raster/outline.wgsl");
 const SOFT: Shader = shader!("raster/soft.wgsl", with "common/index.wgsl", with "raster/outline.wgsl");
 const SOFT_GRAD: Shader = of_corners!("raster/soft_grad.wgsl", with "raster/outline.wgsl");
@@ -27,7 +26,8 @@ const MAX_FACES: usize = 50_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SoftSilhouette {
     pub frame: Frame,
-    pub sigma_px: f32,
+    /// In pixels of the frame.
+    pub sigma: f32,
 }
 
 /// The gradient with respect to the corners in bands, B×N×F×12, from corners, set-up faces, the silhouette and gy.
@@ -37,7 +37,7 @@ struct SoftGrad(SoftSilhouette);
 impl SoftSilhouette {
     /// The square of the distance at which faces no longer count.
     fn farthest(&self) -> f32 {
-        FARTHEST * self.sigma_px * self.sigma_px
+        FARTHEST * self.sigma * self.sigma
     }
 
     fn reach(&self) -> usize {
@@ -45,7 +45,7 @@ impl SoftSilhouette {
     }
 
     fn sharpness(&self) -> f32 {
-        1.0 / (self.sigma_px * self.sigma_px)
+        1.0 / (self.sigma * self.sigma)
     }
 }
 
@@ -58,14 +58,6 @@ impl Operator for SoftSilhouette {
         let [corners, setup] = operands(inputs)?;
         let [n, f] = faces_of(corners)?;
         expect_setup(setup, [n, f])?;
-        let most = self.frame.width.max(self.frame.height) as f32 / 4.0;
-        if !(self.sigma_px >= 1e-3 && self.sigma_px <= most) {
-            return Err(Mismatch::new(
-                "sigma_px",
-                format!("0.001 to {most} pixels, a quarter of the image"),
-                self.sigma_px,
-            ));
-        }
         if f > MAX_FACES {
             return Err(Mismatch::new("faces", format!("at most {MAX_FACES}"), f));
         }
@@ -89,10 +81,9 @@ impl Operator for SoftSilhouette {
         let size = |(_, columns, lines)| n * columns * lines * (summaries + words);
         let [small, large] = TILES_PX.map(tiled);
         let (tile, columns, lines) = if size(small) <= MOST_WORDS { small } else { large };
-        let quads = size((tile, columns, lines)).div_ceil(4);
-        let (tiles, outlines) = (lowering.scratch(4 * quads), lowering.scratch(12 * n * f));
-        let dispatch = lowering.dispatch(&ZEROS).define("WG", lanes).bind("y", tiles);
-        dispatch.param("quads", quads).threads(quads)?;
+        let words_of_tiles = size((tile, columns, lines));
+        let (tiles, outlines) = (lowering.scratch(words_of_tiles), lowering.scratch(12 * n * f));
+        fill(lowering, tiles, words_of_tiles, 0)?;
         let bands = Bands::of(lines, columns);
         let dispatch = lowering.dispatch(&TILES).define("WG", lanes);
         let dispatch = dispatch.define("TILE", tile).bind("setup", setup).bind("corners", corners.buffer);

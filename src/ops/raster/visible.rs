@@ -1,17 +1,16 @@
 //! Which face is seen in each pixel.
 
+use super::NO_FACE;
 use super::frame::{Frame, expect_setup, faces_of, of_corners};
 use crate::error::{Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{BufferRef, Lowering, Shader};
 use crate::graph::Var;
-use crate::ops::{Cost, Operator, VjpCall, operands};
+use crate::ops::{Cost, Operator, VjpCall, fill, operands, within_count};
 use crate::shader;
 use crate::shape::{DType, TensorType};
 
-const ZEROS: Shader = shader!("raster/zeros.wgsl", with "common/index.wgsl");
 const SETUP: Shader = of_corners!("raster/setup.wgsl");
 const CLIP: Shader = of_corners!("raster/clip.wgsl");
-const CLEAR: Shader = shader!("raster/clear.wgsl", with "common/index.wgsl");
 const SCAN: Shader = of_corners!("raster/scan.wgsl");
 const MASK: Shader = shader!("raster/mask.wgsl", with "common/index.wgsl");
 
@@ -27,7 +26,7 @@ pub(super) struct Setup {
     pub vertices: usize,
 }
 
-/// The number of the face seen in each pixel, u32 N×H×W, [`super::NO_FACE`] where there is none, from set-up faces and corners.
+/// The number of the face seen in each pixel, u32 N×H×W, [`NO_FACE`] where there is none, from set-up faces and corners.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Visible(pub Frame);
 
@@ -76,7 +75,7 @@ impl Operator for Setup {
         let indices = (lowering.input_count() > 1).then(|| lowering.input(1));
         let lanes = lowering.target().lanes();
         let to_clip = lowering.scratch(n * f + 1);
-        lowering.dispatch(&ZEROS).define("WG", lanes).bind("y", to_clip).param("quads", 1u32).threads(1)?;
+        fill(lowering, to_clip, 1, 0)?;
         let dispatch = lowering.dispatch(&SETUP).define("WG", lanes);
         let dispatch = dispatch.define("INDEXED", indices.is_some()).bind("corners", corners.buffer);
         let dispatch = match &indices {
@@ -106,7 +105,9 @@ impl Operator for Visible {
         let [setup, corners] = operands(inputs)?;
         let [n, f] = faces_of(corners)?;
         expect_setup(setup, [n, f])?;
-        self.frame_of(n)
+        let image = [n, self.0.height, self.0.width];
+        within_count("image", &image)?;
+        Ok(TensorType::u32(image))
     }
 
     fn differentiable(&self) -> bool {
@@ -123,15 +124,15 @@ impl Operator for Visible {
         let [n, f] = faces_of(&corners.ty).expect("checked by infer");
         let (lanes, pixels) = (lowering.target().lanes(), n * frame.pixels());
         let nearest = lowering.scratch(pixels);
-        let quads = pixels.div_ceil(4);
-        let dispatch = lowering.dispatch(&CLEAR).define("WG", lanes).param("quads", quads);
-        dispatch.bind("nearest", nearest).bind("visible", visible).threads(quads)?;
-        for faces in [false, true] {
+        // The farthest depth, and no face.
+        fill(lowering, nearest, pixels, u32::MAX)?;
+        fill(lowering, visible, pixels, NO_FACE)?;
+        for second in [0u32, 1] {
             let dispatch = lowering.dispatch(&SCAN).define("WG", lanes);
-            let dispatch = dispatch.define("FACES", faces).bind("setup", setup).bind("corners", corners.buffer);
-            let dispatch = dispatch.bind("nearest", nearest);
-            let dispatch = if faces { dispatch.bind("visible", visible) } else { dispatch.unused("visible") };
+            let dispatch = dispatch.bind("setup", setup).bind("corners", corners.buffer);
+            let dispatch = dispatch.bind("nearest", nearest).bind("visible", visible);
             let dispatch = frame.walk(dispatch, n * f, f).param("bits", frame.bits()).param("near", frame.near);
+            let dispatch = dispatch.param("second", second);
             dispatch.threads(n * f * frame.bands().count)?;
         }
         Ok(())
@@ -140,13 +141,6 @@ impl Operator for Visible {
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         let bytes = 2 * inputs.iter().map(|t| t.bytes()).sum::<u64>() + 4 * output.bytes();
         Cost { flops: 0, bytes }
-    }
-}
-
-impl Visible {
-    fn frame_of(&self, n: usize) -> Result<TensorType, Mismatch> {
-        super::super::within_count("image", &[n, self.0.height, self.0.width])?;
-        Ok(TensorType::u32([n, self.0.height, self.0.width]))
     }
 }
 
@@ -159,7 +153,7 @@ impl Operator for Mask {
         let [visible] = operands(inputs)?;
         let n = visible.shape.dims().first().copied().unwrap_or(0);
         self.frame.expect_visible(visible, n)?;
-        Ok(TensorType::f32(visible.shape.clone().dims().iter().copied().chain([1]).collect::<Vec<_>>()))
+        Ok(TensorType::f32([n, self.frame.height, self.frame.width, 1]))
     }
 
     fn differentiable(&self) -> bool {
@@ -177,7 +171,7 @@ impl Operator for Mask {
 }
 
 /// Emits the mask of the faces seen as the result.
-pub(super) fn lower_mask(lowering: &mut Lowering<'_>, visible: crate::exec::BufferRef, faces: usize) -> Result<()> {
+pub(super) fn lower_mask(lowering: &mut Lowering<'_>, visible: BufferRef, faces: usize) -> Result<()> {
     let (y, lanes, total) = (lowering.output(), lowering.target().lanes(), lowering.output_ty().shape.numel());
     let dispatch = lowering.dispatch(&MASK).define("WG", lanes).bind("visible", visible).bind("y", y);
     dispatch.param("total", total).param("faces", faces).threads(total)
