@@ -380,3 +380,52 @@ fn meshes_that_cannot_be_shown_are_told() {
     assert!(!out.exists());
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_hand_is_fitted_and_what_is_written_can_be_viewed() {
+    let folder = folder("fit");
+    let arguments =
+        ["fit", "--synthetic", "3", "--steps", "8", "--hypotheses", "2", "--size", "32", "--out", text(&folder)];
+    let output = knuckle(&arguments);
+    assert!(output.status.success(), "{output:?}");
+    let said = stdout(&output);
+    assert!(said.contains("in 8 steps") && said.contains("mesh error, relative to the wrist"), "{said}");
+    let file = |ending: &str| folder.join(format!("synthetic-3.fit.{ending}"));
+    let report: Value = serde_json::from_str(&std::fs::read_to_string(file("json")).unwrap()).unwrap();
+    let losses = floats(&report["losses"]);
+    assert_eq!((losses.len(), losses[0].len()), (2, 9));
+    assert!(losses[0][8] < losses[0][0] && losses[0][8] <= losses[1][8], "{losses:?}");
+    assert_eq!((floats(&report["joints_mm"]).len(), floats(&report["uv"]).len()), (21, 21));
+    // Eight steps and the end.
+    let mut frames = gif::Decoder::new(std::fs::File::open(file("gif")).unwrap()).unwrap();
+    assert_eq!(std::iter::from_fn(|| frames.read_next_frame().unwrap().map(|_| ())).count(), 9);
+    for mesh in ["obj", "glb"] {
+        let surface = Surface::open(file(mesh)).unwrap();
+        assert_eq!(surface.faces.len(), RiggedHand::right().faces().len(), "{mesh}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_cannot_be_fitted_is_told() {
+    let folder = folder("unfit");
+    let (photo, small, joints) = (folder.join("photo.png"), folder.join("small.png"), folder.join("joints.json"));
+    picture().save_png(&photo).unwrap();
+    Photo::from_rgb(4, 4, vec![0; 48]).unwrap().save_png(&small).unwrap();
+    std::fs::write(&joints, "[[1, 2], [3, 4]]").unwrap();
+    let fit = |more: &[&str]| {
+        let output = knuckle(&[&["fit", text(&photo), "--weights", weights()], more].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        complaint(&output)
+    };
+    assert!(fit(&["--mask", text(&small)]).contains("pixels as the photo"));
+    assert!(fit(&["--mask", text(&joints)]).contains("joints.json"));
+    assert!(fit(&["--joints", text(&joints)]).contains("21 joints"));
+    assert!(fit(&["--joints", text(&small)]).contains("small.png"));
+    assert!(fit(&["--hypotheses", "0"]).contains("hypotheses"));
+    assert!(fit(&["--size", "4"]).contains("size_px"));
+    assert!(fit(&["--scale-mm", "-3"]).contains("scale"));
+    assert_eq!(knuckle(&["fit"]).status.code(), Some(2));
+    assert_eq!(knuckle(&["fit", text(&photo), "--synthetic", "1"]).status.code(), Some(2));
+    std::fs::remove_dir_all(folder).unwrap();
+}

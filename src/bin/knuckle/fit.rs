@@ -91,7 +91,7 @@ struct Report {
 /// Side of the rendered hands' pictures, pixels.
 const SYNTHETIC_PX: usize = 256;
 /// The longest side of the pictures of the animation, pixels.
-const FRAME_PX: usize = 384;
+const FRAME_PX: u32 = 384;
 const FRAMES_PER_SECOND: u32 = 12;
 /// How far hypotheses start apart: turns of the hand and of each joint, radians.
 const APART: (f32, f32) = (0.3, 0.15);
@@ -112,8 +112,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let starts = starts(&rig, &picture.found, side, options.hypotheses)?;
     let faces = fitter.model().faces().to_vec();
     let (mut frames, mut start) = (Vec::new(), None);
-    let begin = Instant::now();
+    let (begin, mut drawing) = (Instant::now(), 0.0);
     let fitted = fitter.fit_watched(&picture.seen, &starts, |step, look| {
+        let looking = Instant::now();
         if arguments.out.is_some() || step == 0 {
             let hand = look()?.swap_remove(0);
             if arguments.out.is_some() {
@@ -121,9 +122,10 @@ pub fn run(arguments: &Arguments) -> Result<()> {
             }
             start.get_or_insert(hand);
         }
+        drawing += looking.elapsed().as_secs_f64();
         Ok(())
     })?;
-    let ms_per_step = 1e3 * begin.elapsed().as_secs_f64() / options.steps.max(1) as f64;
+    let ms_per_step = 1e3 * (begin.elapsed().as_secs_f64() - drawing) / options.steps.max(1) as f64;
     let best = &fitted[0];
     let (first, last) = (best.losses[0], best.losses[best.losses.len() - 1]);
     println!("{}: loss {first:.3} to {last:.3} in {} steps of {ms_per_step:.1} ms", picture.name, options.steps);
