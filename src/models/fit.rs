@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use glam::{Vec2, Vec3};
 
+use super::pose_space::PoseSpace;
 use crate::error::{Error, Result};
 use crate::gpu::{Executable, Gpu, States};
 use crate::graph::{Init, Recorder, TensorData, Var};
@@ -117,6 +118,7 @@ pub struct FittedHand {
 pub struct HandFitter {
     model: Arc<dyn HandModel>,
     options: FitOptions,
+    poses: PoseSpace,
     states: States,
     /// Parameters and the optimiser's memory before the first step.
     fresh: Vec<(String, TensorData)>,
@@ -141,7 +143,9 @@ struct Recorded<'r> {
     hand: HandVars<'r>,
 }
 
-/// Parameters are kept in units that a step of one size suits. Where the hand is: slopes of the direction of the middle MCP,
+/// Parameters are kept in units that a step of one size suits: the pose in its habits' deviations, times this.
+const POSE_UNIT: f32 = 1.5;
+/// The shape, and where the hand is: slopes of the direction of the middle MCP,
 /// about which the hand seems to turn, and the logarithm of its depth over the length of the bone from there. So neither a
 /// turn nor a change of scale moves the picture much.
 const PLACE_UNITS: [f32; 3] = [0.1, 0.1, 0.3];
@@ -164,22 +168,23 @@ impl HandFitter {
         if !(options.rate.is_finite() && options.rate > 0.0) {
             return Err(Error::invalid("fit: rate", "a positive number", options.rate));
         }
+        let poses = PoseSpace::of(model.as_ref())?;
         let states = States::new(gpu);
         let r = Recorder::new();
-        let recorded = record(&r, model.as_ref(), &options)?;
+        let recorded = record(&r, model.as_ref(), &poses, &options)?;
         let total = recorded.losses.sum_all()?;
         // Short memories: there are few steps, and the picture changes much from one to the next.
         let adam = Adam { beta1: 0.5, beta2: 0.9, ..Adam::default() };
         r.step(&adam, &total.backward()?, r.input("rate", [1]))?;
         let step = gpu.compile_with(&r, [recorded.losses], &states)?;
         let r = Recorder::new();
-        let Recorded { losses, vertices, joints, hand } = record(&r, model.as_ref(), &options)?;
+        let Recorded { losses, vertices, joints, hand } = record(&r, model.as_ref(), &poses, &options)?;
         let outputs = [losses, vertices, joints, hand.rotation, hand.translation_mm, hand.pose, hand.shape];
         let look = gpu.compile_with(&r, outputs, &states)?;
         let names = states.names();
         let values = states.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
         let fresh = names.into_iter().zip(values).collect();
-        Ok(HandFitter { model, options, states, fresh, step, look })
+        Ok(HandFitter { model, options, poses, states, fresh, step, look })
     }
 
     /// The model.
@@ -262,7 +267,8 @@ impl HandFitter {
             states.write(name, &data.expect("as many for each start"))
         };
         write(PARAMETERS[0], starts.iter().flat_map(|s| s.rotation.to_array()).collect())?;
-        write(PARAMETERS[2], starts.iter().flat_map(|s| s.pose.clone()).collect())?;
+        let coordinates = |s| self.poses.coordinates(s).map(|v| v / POSE_UNIT);
+        write(PARAMETERS[2], starts.iter().flat_map(|s| coordinates(&s.pose)).collect())?;
         write(PARAMETERS[3], starts.iter().flat_map(|s| s.shape.iter().map(|v| v / SHAPE_UNIT)).collect())?;
         // Where the middle of the hand then is, only the model knows.
         let mut places = Vec::new();
@@ -403,12 +409,15 @@ fn resize(image: &[f32], from: usize, to: usize, known_only: bool) -> Vec<f32> {
 }
 
 /// Hands from the parameters, and each one's loss.
-fn record<'r>(r: &'r Recorder, model: &dyn HandModel, options: &FitOptions) -> Result<Recorded<'r>> {
+fn record<'r>(r: &'r Recorder, model: &dyn HandModel, poses: &PoseSpace, options: &FitOptions) -> Result<Recorded<'r>> {
     let (n, size, weights) = (options.hypotheses, options.size_px, options.weights);
     let [rotation, place, pose, shape] = {
         let widths = [3, 3, model.pose_size(), model.shape_size()];
         std::array::from_fn(|k| r.param_with(PARAMETERS[k], [n, widths[k]], Init::Constant(0.0)))
     };
+    let (coordinates, width) = (pose.scale(POSE_UNIT)?, model.pose_size());
+    let axes = r.constant([width, width], &poses.axes)?;
+    let pose = coordinates.linear(axes, r.constant([width], &poses.middle)?, false)?;
     // With the wrist at the origin first, for where the middle of the hand is decides where the hand is.
     let nowhere = r.scalar(0.0).broadcast([n, 3])?;
     let hand = HandVars { rotation, translation_mm: nowhere, pose, shape: shape.scale(SHAPE_UNIT)? };
@@ -455,15 +464,7 @@ fn record<'r>(r: &'r Recorder, model: &dyn HandModel, options: &FitOptions) -> R
     let above = pose.sub(r.constant(width, &high)?)?.relu()?;
     let limits = below.add(above)?.scale(10.0)?.square()?.sum(&[1])?.reshape([n])?.scale(weights.limits)?;
 
-    let habits = model.pose_habits();
-    let mut sums = vec![0.0; model.pose_size() * habits.len()];
-    for (column, habit) in habits.iter().enumerate() {
-        habit.terms.iter().for_each(|&(row, factor)| sums[row * habits.len() + column] += factor / habit.spread);
-    }
-    let usual: Vec<f32> = habits.iter().map(|habit| habit.mean / habit.spread).collect();
-    let sums = pose.matmul(r.constant([model.pose_size(), habits.len()], &sums)?)?;
-    let unusual = sums.sub(r.constant([1, habits.len()], &usual)?)?.square()?;
-    let habits = unusual.mean(&[1])?.reshape([n])?.scale(weights.habits)?;
+    let habits = coordinates.square()?.mean(&[1])?.reshape([n])?.scale(weights.habits)?;
 
     let (mean, spread): (Vec<f32>, Vec<f32>) = model.shape_prior().into_iter().unzip();
     let rareness = r.constant([1, spread.len()], &spread.iter().map(|s| 1.0 / s).collect::<Vec<_>>())?;

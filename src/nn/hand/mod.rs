@@ -61,7 +61,8 @@ pub trait HandModel: fmt::Debug + Send + Sync {
     /// Lowest and highest plausible value of each pose parameter.
     fn pose_limits(&self) -> Vec<(f32, f32)>;
 
-    /// What poses hands prefer within their limits.
+    /// What poses hands prefer within their limits: as many habits as pose parameters, and independent ones, so that their sums are
+    /// coordinates of poses too.
     fn pose_habits(&self) -> Vec<PoseHabit>;
 
     /// Mean and standard deviation of each shape parameter among hands.
