@@ -424,7 +424,7 @@ fn what_cannot_be_fitted_is_told() {
     assert!(fit(&["--joints", text(&small)]).contains("small.png"));
     assert!(fit(&["--hypotheses", "0"]).contains("hypotheses"));
     assert!(fit(&["--size", "4"]).contains("size_px"));
-    assert!(fit(&["--scale-mm", "-3"]).contains("scale"));
+    assert!(fit(&["--scale-mm=-3"]).contains("scale"));
     assert_eq!(knuckle(&["fit"]).status.code(), Some(2));
     assert_eq!(knuckle(&["fit", text(&photo), "--synthetic", "1"]).status.code(), Some(2));
     std::fs::remove_dir_all(folder).unwrap();
