@@ -35,7 +35,7 @@ impl PoseSpace {
         for k in 0..n {
             let size = |row: usize| rows[row * width + k].abs();
             let best = (k..n).max_by(|&a, &b| size(a).total_cmp(&size(b))).unwrap_or(k);
-            if !(size(best) > 1e-6) {
+            if size(best).is_nan() || size(best) < 1e-6 {
                 return Err(wrong());
             }
             (0..width).for_each(|column| rows.swap(k * width + column, best * width + column));
