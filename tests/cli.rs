@@ -399,7 +399,7 @@ fn a_hand_is_fitted_and_what_is_written_can_be_viewed() {
     // Eight steps and the end.
     let mut frames = gif::Decoder::new(std::fs::File::open(file("gif")).unwrap()).unwrap();
     assert_eq!(std::iter::from_fn(|| frames.read_next_frame().unwrap().map(|_| ())).count(), 9);
-    for mesh in ["obj", "glb"] {
+    for mesh in ["obj", "glb", "json"] {
         let surface = Surface::open(file(mesh)).unwrap();
         assert_eq!(surface.faces.len(), RiggedHand::right().faces().len(), "{mesh}");
     }
@@ -425,6 +425,8 @@ fn what_cannot_be_fitted_is_told() {
     assert!(fit(&["--hypotheses", "0"]).contains("hypotheses"));
     assert!(fit(&["--size", "4"]).contains("size_px"));
     assert!(fit(&["--scale-mm=-3"]).contains("scale"));
+    // Before anything is fitted.
+    assert!(fit(&["--out", text(&joints)]).contains("joints.json"));
     assert_eq!(knuckle(&["fit"]).status.code(), Some(2));
     assert_eq!(knuckle(&["fit", text(&photo), "--synthetic", "1"]).status.code(), Some(2));
     std::fs::remove_dir_all(folder).unwrap();

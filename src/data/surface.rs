@@ -34,8 +34,8 @@ impl Surface {
     /// - `.obj`: Wavefront, y up and in any unit; polygons are cut into fans. Only places and faces are read.
     /// - `.glb`: glTF binary, y up and in metres, which become millimetres; meshes of triangles where their nodes are, skinned
     ///   ones as their joints stand.
-    /// - `.json`: the first hand with a mesh that `knuckle infer --json FILE --with-mesh` wrote: `{"images": [{"vertices_mm": V×3,
-    ///   "faces": F×3}]}`.
+    /// - `.json`: the first hand with a mesh that `knuckle infer --json FILE --with-mesh` wrote, `{"images": [{"vertices_mm": V×3,
+    ///   "faces": F×3}]}`, or the one of `knuckle fit`, `{"vertices_mm", "faces"}`.
     ///
     /// [`Error::File`] if the file cannot be read, [`Error::Mesh`] if it holds no such mesh or no triangle, with the place where it
     /// is wrong; a NaN or infinite coordinate and an index of no vertex are wrong too.
@@ -239,10 +239,13 @@ fn skinned(
     joints.iter().zip(&weights).enumerate().map(blend).collect()
 }
 
-/// What `knuckle infer` writes of each photo, as far as a mesh needs it.
+/// What `knuckle infer` writes of its photos, or `knuckle fit` of its one, as far as a mesh needs it.
 #[derive(Deserialize)]
 struct Report {
+    #[serde(default)]
     images: Vec<Found>,
+    #[serde(flatten)]
+    fitted: Found,
 }
 
 #[derive(Deserialize)]
@@ -252,9 +255,10 @@ struct Found {
 }
 
 fn json(bytes: &[u8]) -> Result<Soup, String> {
-    let expected = "expected {\"images\": [{\"vertices_mm\", \"faces\"}]} as `knuckle infer --with-mesh` writes it";
+    let expected = "expected {\"images\": [{\"vertices_mm\", \"faces\"}]} as `knuckle infer --with-mesh` writes it, or one such hand as \
+                    `knuckle fit` does";
     let report: Report = serde_json::from_slice(bytes).map_err(|e| format!("{expected}: {e}"))?;
-    let found = report.images.into_iter().find_map(|hand| hand.vertices_mm.zip(hand.faces));
+    let found = report.images.into_iter().chain([report.fitted]).find_map(|hand| hand.vertices_mm.zip(hand.faces));
     let (vertices, faces) = found.ok_or_else(|| format!("{expected}, got no hand with a mesh"))?;
     Ok(Soup { vertices: vertices.into_iter().map(Vec3::from).collect(), faces })
 }

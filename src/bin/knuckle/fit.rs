@@ -98,6 +98,9 @@ const APART: (f32, f32) = (0.3, 0.15);
 
 /// Fits the hand, prints what it came to, writes the files.
 pub fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(folder) = &arguments.out {
+        std::fs::create_dir_all(folder).map_err(|e| Error::file(folder, e))?;
+    }
     let gpu = Gpu::new()?;
     let rig = RiggedHand::right();
     let side = if arguments.left { Side::Left } else { Side::Right };
@@ -125,7 +128,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         drawing += looking.elapsed().as_secs_f64();
         Ok(())
     })?;
-    let ms_per_step = 1e3 * (begin.elapsed().as_secs_f64() - drawing) / options.steps.max(1) as f64;
+    let seconds = begin.elapsed().as_secs_f64() - drawing;
+    let ms_per_step = if options.steps > 0 { 1e3 * seconds / options.steps as f64 } else { 0.0 };
     let best = &fitted[0];
     let (first, last) = (best.losses[0], best.losses[best.losses.len() - 1]);
     println!("{}: loss {first:.3} to {last:.3} in {} steps of {ms_per_step:.1} ms", picture.name, options.steps);
@@ -134,7 +138,6 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         println!("mesh error, relative to the wrist: {before:.1} mm at the start, {after:.1} mm fitted");
     }
     let Some(folder) = &arguments.out else { return Ok(()) };
-    std::fs::create_dir_all(folder).map_err(|e| Error::file(folder, e))?;
     let path = |ending: &str| folder.join(format!("{}.fit.{ending}", picture.name));
     save_gif(path("gif"), &frames, FRAMES_PER_SECOND)?;
     save_obj(path("obj"), &best.vertices_mm, &faces)?;

@@ -9,7 +9,7 @@ use knuckle::{Error, Gpu, Result};
 /// Which mesh, and how to show it.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A mesh (.obj or .glb), or the hands that `knuckle infer --json FILE --with-mesh` wrote (.json), of which the first is shown
+    /// A mesh (.obj or .glb), or what `knuckle fit` or `knuckle infer --json FILE --with-mesh` wrote (.json), of which the first hand is shown
     mesh: PathBuf,
     /// The picture to write: .png shows one view, .gif a whole turn
     #[arg(long, value_name = "PNG|GIF")]
