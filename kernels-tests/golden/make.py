@@ -267,5 +267,37 @@ for rows, columns, entries in [(3, 4, [(0, 1, 2.0), (0, 3, -1.0), (2, 0, 0.5)]),
         return matrix @ x
     case("spmm", [normal(2, columns, 3)], product, rows=rows, columns=columns, entries=entries)
 
+# At the end, so that what was drawn before stays as it is.
+for shape, signs, margin in [((4, 3), [1, -1, -1, 1], 0.2), ((5, 8), [-1, 1, -1, -1, 1], -0.5)]:
+    case("cosine_embedding_loss", [normal(*shape), normal(*shape)],
+         lambda a, b: F.cosine_embedding_loss(a, b, torch.tensor(signs), margin).reshape(1), signs=signs, margin=margin)
+
+# With the right singular vector given, as one who has iterated for long has it.
+for shape in [(5, 3), (3, 3, 2, 4)]:
+    weight = normal(*shape)
+    matrix = weight.double().reshape(-1, shape[-1])
+    case("spectral_norm", [weight], lambda w: w / torch.linalg.matrix_norm(w.reshape(-1, w.shape[-1]), 2),
+         vector=torch.linalg.svd(matrix).Vh[0].tolist())
+
+# Optimizers: x0 the parameter, x1 the gradient of each step, y the parameter after the last.
+OPTIMIZERS = {
+    "sgd": (torch.optim.SGD, [{}, {"momentum": 0.9}, {"momentum": 0.8, "nesterov": True, "weight_decay": 0.1}]),
+    "rmsprop": (torch.optim.RMSprop, [{"alpha": 0.99, "eps": 1e-8}, {"alpha": 0.9, "eps": 1e-3, "weight_decay": 0.1}]),
+    # Without decay, which PyTorch's adds to the gradient and ours, as AdamW's, takes off the weight.
+    "adam": (torch.optim.Adam, [{}, {"betas": [0.8, 0.95], "eps": 1e-3}]),
+    "adamw": (torch.optim.AdamW, [{"weight_decay": 0.01}, {"betas": [0.8, 0.95], "eps": 1e-3, "weight_decay": 0.2}]),
+}
+for op, (optimizer, settings) in OPTIMIZERS.items():
+    for setting in settings:
+        start, slopes, rate = normal(7), normal(6, 7), 0.05
+        parameter = start.double().requires_grad_(True)
+        steps = optimizer([parameter], lr=rate, **setting)
+        for slope in slopes:
+            parameter.grad = slope.double()
+            steps.step()
+        number = sum(json.loads(m)["op"] == op for m in metadata.values())
+        metadata[f"{op}{number}"] = json.dumps({"op": op, "optimizer": True, "rate": rate, **setting})
+        tensors |= {f"{op}{number}/x0": start, f"{op}{number}/x1": slopes, f"{op}{number}/y": parameter.detach().float()}
+
 save_file(tensors, "pytorch.safetensors", metadata)
 print(f"{len(metadata)} cases of {len({json.loads(m)['op'] for m in metadata.values()})} operators, torch {torch.__version__}")
