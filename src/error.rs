@@ -47,6 +47,42 @@ impl Mismatch {
     }
 }
 
+/// A tensor that takes a good part of a program's memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LargeTensor {
+    /// The operator that makes it, or the name of the input or state.
+    pub what: String,
+    /// Its type.
+    pub ty: TensorType,
+    /// What it takes.
+    pub bytes: u64,
+    /// The line that recorded it, where an operator makes it.
+    pub site: Option<Site>,
+}
+
+impl fmt::Display for LargeTensor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} of {} bytes", self.what, self.ty, self.bytes)?;
+        self.site.map_or(Ok(()), |site| write!(f, " at {site}"))
+    }
+}
+
+/// The end of [`Error::OutOfMemory`]'s message.
+fn room(needs: u64, limit: Option<u64>, largest: &[LargeTensor]) -> String {
+    let mut text = String::new();
+    if needs > 0 {
+        text += &format!(" takes {needs} bytes");
+    }
+    if let Some(limit) = limit {
+        text += &format!(", at most {limit} are allowed");
+    }
+    if !largest.is_empty() {
+        let list: Vec<String> = largest.iter().map(LargeTensor::to_string).collect();
+        text += &format!("; the largest tensors: {}", list.join(", "));
+    }
+    text
+}
+
 /// Everything that can go wrong in this crate.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -160,9 +196,18 @@ pub enum Error {
     /// The device is gone; every buffer on it is lost.
     #[error("the GPU device was lost: {0}")]
     DeviceLost(String),
-    /// The GPU has no room.
-    #[error("out of GPU memory: {0}")]
-    OutOfMemory(String),
+    /// The GPU has no room, or a program takes more than it may.
+    #[error("out of GPU memory: {what}{}", room(*needs, *limit, largest))]
+    OutOfMemory {
+        /// What there was no room for.
+        what: String,
+        /// The bytes it takes, 0 where nobody knows.
+        needs: u64,
+        /// The bytes it may take, if there is a budget.
+        limit: Option<u64>,
+        /// Where it is a program: its largest tensors, largest first.
+        largest: Vec<LargeTensor>,
+    },
     /// The driver or wgpu refused something.
     #[error("GPU: {0}")]
     Gpu(String),
@@ -233,6 +278,11 @@ impl Error {
     /// An [`Error::File`] from an I/O error on `path`.
     pub fn file(path: impl AsRef<std::path::Path>, error: std::io::Error) -> Self {
         Error::File { path: path.as_ref().display().to_string(), message: error.to_string() }
+    }
+
+    /// An [`Error::OutOfMemory`] of something that is no program.
+    pub(crate) fn out_of_memory(what: impl fmt::Display, needs: u64) -> Self {
+        Error::OutOfMemory { what: what.to_string(), needs, limit: None, largest: Vec::new() }
     }
 
     /// An [`Error::Invalid`].

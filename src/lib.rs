@@ -12,13 +12,14 @@
 //! - [`exec`]: lowering to dispatches and memory planning; a [`Program`] is data.
 //! - [`gpu`]: the only room that names wgpu.
 //! - [`data`]: synthetic photos rendered on the GPU; photos from files.
-//! - [`files`]: writing files whole or not at all.
+//! - [`files`]: writing files whole or not at all; [`cache`]: the user's cache folder.
 //! - [`output`]: hands drawn over photos, meshes as files.
 //! - [`train`]: checkpoints, metrics, plots.
 //! - `testing` (feature `testing`): unit tests of your own shaders.
 //! - [`hand`]: a rigged hand, its freedoms and inverse kinematics, topology and coarsening, cameras.
 //! - [`nn`]: layers, losses, and hand models in a graph ([`nn::hand`]).
 
+pub mod cache;
 pub mod data;
 pub mod error;
 pub mod exec;

@@ -1,11 +1,12 @@
 //! The program: everything a device needs to replay a graph, as data that can be printed and compared.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use super::kernel::{Access, Kernel};
 use super::plan::Plan;
-use crate::error::Site;
+use crate::error::{Error, LargeTensor, Site};
 use crate::graph::{NodeId, StateDef, TensorData};
 use crate::ops::Cost;
 use crate::shape::TensorType;
@@ -119,6 +120,33 @@ impl Program {
             BufferRef::Temp(i) => self.temps[i as usize].bytes,
             BufferRef::Unused => 0,
         }
+    }
+
+    /// The `n` largest tensors: values inside the run, inputs and state.
+    pub fn largest(&self, n: usize) -> Vec<LargeTensor> {
+        let mut seen = HashSet::new();
+        let values = self.nodes.iter().filter(|node| matches!(node.buffer, BufferRef::Temp(_)));
+        // A value under another shape is the same memory.
+        let values = values.filter(|node| seen.insert(node.buffer)).map(|node| LargeTensor {
+            what: node.op.to_string(),
+            ty: node.ty.clone(),
+            bytes: node.ty.bytes(),
+            site: Some(node.site),
+        });
+        let named = self.inputs.iter().map(|port| (&port.name, &port.ty));
+        let named = named.chain(self.states.iter().map(|state| (&state.name, &state.ty)));
+        let named =
+            named.map(|(name, ty)| LargeTensor { what: name.clone(), ty: ty.clone(), bytes: ty.bytes(), site: None });
+        let mut all: Vec<LargeTensor> = values.chain(named).collect();
+        all.sort_by_key(|tensor| std::cmp::Reverse(tensor.bytes));
+        all.truncate(n);
+        all
+    }
+
+    /// The error of there being no room for this program, or of its taking more than `limit`.
+    pub fn out_of_memory(&self, limit: Option<u64>) -> Error {
+        let needs = self.plan.report(self).total();
+        Error::OutOfMemory { what: "the program".into(), needs, limit, largest: self.largest(5) }
     }
 
     /// Total arithmetic and traffic of all nodes.

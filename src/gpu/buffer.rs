@@ -64,7 +64,7 @@ impl Buffer {
             return Ok(view.clone());
         }
         let view = self.memory.as_ref().and_then(|memory| aliased::image(device, memory, self.bytes, texel));
-        let view = view.ok_or_else(|| Error::OutOfMemory(format!("an image over a buffer of {} bytes", self.bytes)))?;
+        let view = view.ok_or_else(|| Error::out_of_memory("an image over a buffer", self.bytes))?;
         images.insert(texel, view.clone());
         Ok(view)
     }

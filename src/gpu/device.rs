@@ -433,7 +433,7 @@ impl Gpu {
 
 fn convert(error: wgpu::Error) -> Error {
     match error {
-        wgpu::Error::OutOfMemory { source } => Error::OutOfMemory(source.to_string()),
+        wgpu::Error::OutOfMemory { source } => Error::out_of_memory(source, 0),
         wgpu::Error::Validation { description, .. } | wgpu::Error::Internal { description, .. } => {
             Error::Gpu(description)
         }
