@@ -205,24 +205,26 @@ fn a_fault_reads_as_a_sentence() {
 
 #[test]
 fn padding_may_be_anything_and_elements_may_not() -> Result<()> {
-    let faults = |values: &[f32]| -> Result<Vec<Fault>> {
+    let faults = |dtype: DType, values: &[f32]| -> Result<Vec<Fault>> {
         let r = Recorder::new();
-        let y = r.input("x", [values.len()]).log()?;
+        let y = r.input("x", [values.len()]).cast(dtype)?.log()?;
         let mut executable = SANITIZED.compile(&r, [y])?;
         executable.poison(0)?;
         executable.run([("x", values)])?;
         executable.faults()
     };
-    // The last vector ends in zeros, whose logarithm is -infinity.
-    assert_eq!(describe(&faults(&[1.0; 37])?), "");
-    for place in [35, 36] {
-        let mut values = [1.0; 37];
-        values[place] = 0.0;
-        let found = faults(&values)?;
-        let [fault] = &found[..] else { panic!("{}", describe(&found)) };
-        assert_eq!((fault.kind, fault.variable.as_str()), (FaultKind::NotFinite, "y"));
-        assert_eq!((fault.index, fault.length), (place as i64 / 4, 10));
-        assert_eq!((fault.file.as_str(), f32::from_bits(fault.value)), ("pointwise/unary.wgsl", f32::NEG_INFINITY));
+    for dtype in [DType::F32, DType::F16].into_iter().filter(|dtype| *dtype == DType::F32 || SANITIZED.target().f16) {
+        // The last vector ends in zeros, whose logarithm is -infinity.
+        assert_eq!(describe(&faults(dtype, &[1.0; 37])?), "", "{dtype}");
+        for place in [35, 36] {
+            let mut values = [1.0; 37];
+            values[place] = 0.0;
+            let found = faults(dtype, &values)?;
+            let [fault] = &found[..] else { panic!("{dtype}: {}", describe(&found)) };
+            assert_eq!((fault.kind, fault.variable.as_str()), (FaultKind::NotFinite, "y"));
+            assert_eq!((fault.index, fault.length), (place as i64 / 4, 10));
+            assert_eq!((fault.file.as_str(), f32::from_bits(fault.value)), ("pointwise/unary.wgsl", f32::NEG_INFINITY));
+        }
     }
     Ok(())
 }
@@ -489,12 +491,12 @@ fn faults_are_decoded_from_words() {
     let text = "@group(0) @binding(0) var<storage, read_write> y: array<i32>;
         @compute @workgroup_size(1) fn main(@builtin(workgroup_id) id: vec3<u32>) { y[i32(id.x) - 4] = y[id.y] / y[0]; }";
     let sanitised = sanitised(text).expect("valid");
-    let mut words = Sanitized::padding_words([(0, 3), (99, 1)]);
+    let mut words = Sanitized::padding_words([(0, 12), (99, 4)]);
     words.resize(sanitised.buffer_bytes() as usize / 4, 0);
     assert_eq!(describe(&sanitised.decode(&words)), "");
     assert_eq!(describe(&sanitised.decode(&[])), "");
     let head = words.len() - 8 * sanitised.sites.len();
-    assert_eq!(words[..head].iter().sum::<u32>(), 3);
+    assert_eq!(words[..head].iter().sum::<u32>(), 12);
     for (i, site) in sanitised.sites.iter().enumerate() {
         let value = if site.kind == FaultKind::DivisionByZero { -1i32 as u32 } else { 0 };
         words[head + 8 * i..][..7].copy_from_slice(&[i as u32 + 1, -2i32 as u32, 9, value, 1, 2, 3]);

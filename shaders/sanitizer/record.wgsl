@@ -12,7 +12,7 @@ struct knuckle_Site {
     unused: u32,
 }
 struct knuckle_Faults {
-    // By binding: how many words at the end of an array's last element are padding, which may hold anything.
+    // By binding: how many bytes at the end of an array's last element are padding, which may hold anything.
     padding: array<u32, 32>,
     sites: array<knuckle_Site>,
 }
@@ -57,10 +57,11 @@ fn knuckle_check_divisor_i32(site: u32, component: u32, components: u32, dividen
     return select(divisor, 1i, bad);
 }
 
-// Up to four f32 as bits, for no compiler may assume those away. `binding` is 32 but for whole elements of an array.
-fn knuckle_check_finite(site: u32, index: u32, length: u32, binding: u32, lanes: u32, bits: vec4<u32>) {
+// Up to four f32 as bits, for no compiler may assume those away. `binding` is 32 but for whole elements of an array, whose
+// components are of `width` bytes.
+fn knuckle_check_finite(site: u32, index: u32, length: u32, binding: u32, width: u32, lanes: u32, bits: vec4<u32>) {
     let last = (binding < 32u) & (index + 1u == length);
-    let live = lanes - select(0u, knuckle_faults.padding[min(binding, 31u)], last);
+    let live = lanes - select(0u, knuckle_faults.padding[min(binding, 31u)] / width, last);
     let exponent = vec4(0x7f800000u);
     let bad = ((bits & exponent) == exponent) & (vec4(0u, 1u, 2u, 3u) < vec4(live));
     var value = bits.w;

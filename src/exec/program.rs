@@ -149,6 +149,17 @@ impl Program {
         Error::OutOfMemory { what: "the program".into(), needs, limit, largest: self.largest(5) }
     }
 
+    /// How many of a buffer's bytes hold elements: an odd number of f16 leaves half a word.
+    pub fn filled_bytes(&self, buffer: BufferRef) -> u64 {
+        let ty = match buffer {
+            BufferRef::Input(i) => Some(&self.inputs[i as usize].ty),
+            BufferRef::State(i) => Some(&self.states[i as usize].ty),
+            BufferRef::Temp(_) => self.nodes.iter().find(|n| n.buffer == buffer).map(|n| &n.ty),
+            BufferRef::Constant(_) | BufferRef::Unused => None,
+        };
+        ty.map_or(self.bytes(buffer), |ty| (ty.shape.numel() * ty.dtype.bytes()) as u64)
+    }
+
     /// Total arithmetic and traffic of all nodes.
     pub fn cost(&self) -> Cost {
         self.nodes.iter().fold(Cost::default(), |sum, n| Cost {

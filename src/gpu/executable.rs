@@ -54,8 +54,8 @@ impl FaultMemory {
             let offset = 4 * clean.len() as u64;
             let operands = program.kernels[step.kernel].bindings.iter().zip(&step.buffers);
             let padding = operands.filter_map(|(binding, &buffer)| {
-                let bytes = program.bytes(buffer);
-                Some((binding.index, (bytes.next_multiple_of(binding.stride?.into()) - bytes) as u32 / 4))
+                let end = program.bytes(buffer).next_multiple_of(binding.stride?.into());
+                Some((binding.index, (end - program.filled_bytes(buffer)) as u32))
             });
             clean.extend(Sanitized::padding_words(padding));
             let end = (offset + sanitized.buffer_bytes()).next_multiple_of(align);

@@ -164,7 +164,7 @@ impl Sanitized {
     }
 
     /// Words to begin the buffer for faults with, where a buffer ends within an element of its array (the last vec4 of
-    /// 37 f32, say): what lies behind its end may be NaN. Takes the group 0 binding and the number of words behind the
+    /// 37 f32, say): what lies behind its end may be NaN. Takes the group 0 binding and the number of bytes behind the
     /// end of each such buffer.
     pub fn padding_words(padding: impl IntoIterator<Item = (u32, u32)>) -> Vec<u32> {
         let mut words = vec![0; PADDED_BINDINGS];

@@ -836,31 +836,34 @@ impl<'r, 'a> FunctionRewriter<'r, 'a> {
             return Ok(());
         }
         let place = self.place(pointer);
-        let binding = self.padded(pointer, &place).unwrap_or(PADDED_BINDINGS as u32);
+        let (binding, width) = self.padded(pointer, &place).unwrap_or((PADDED_BINDINGS as u32, 4));
         let (index, length) = self.element(place.element)?;
         let site = self.site(FaultKind::NotFinite, byte, place.variable, place.member);
-        let binding = self.literal(binding);
+        let [binding, width] = [binding, width].map(|n| self.literal(n));
         for (bits, lanes) in parts {
             let lanes = self.literal(lanes);
-            self.call("knuckle_check_finite", vec![site, index, length, binding, lanes, bits]);
+            self.call("knuckle_check_finite", vec![site, index, length, binding, width, lanes, bits]);
         }
         Ok(())
     }
 
-    /// The binding, if a store through `pointer` writes a whole vector that padding may lie in.
-    fn padded(&self, pointer: Handle<Expression>, place: &Place) -> Option<u32> {
+    /// The binding, and the bytes of a component, if a store through `pointer` writes a whole vector that padding may lie in.
+    fn padded(&self, pointer: Handle<Expression>, place: &Place) -> Option<(u32, u32)> {
         let (Expression::Access { base, .. } | Expression::AccessIndex { base, .. }) = self.old.expressions[pointer]
         else {
             return None;
         };
         let Expression::GlobalVariable(var) = self.old.expressions[base] else { return None };
         let at = self.rewriter.module.global_variables[var].binding?;
-        let whole = matches!(
-            self.pointee(pointer),
-            TypeInner::Vector { size: VectorSize::Bi | VectorSize::Quad, scalar: Scalar { width: 4, .. } }
-        );
-        (place.element == Some(pointer) && whole && at.group == 0 && at.binding < PADDED_BINDINGS as u32)
-            .then_some(at.binding)
+        let TypeInner::Vector {
+            size: VectorSize::Bi | VectorSize::Quad,
+            scalar: Scalar { width: width @ (2 | 4), .. },
+        } = *self.pointee(pointer)
+        else {
+            return None;
+        };
+        (place.element == Some(pointer) && at.group == 0 && at.binding < PADDED_BINDINGS as u32)
+            .then_some((at.binding, width.into()))
     }
 
     /// The floats in a value as four words each time, with how many of them count; `false` if some are left out.
