@@ -3,14 +3,14 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::resume_unwind;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 use std::time::Instant;
 
 use half::f16;
 use knuckle::exec::sanitize::Fault;
-use knuckle::exec::{AdapterClass, CompileOptions, Plan, Program, Target, compile};
+use knuckle::exec::{AdapterClass, Choice, Choices, CompileOptions, Plan, Program, Target, compile};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
@@ -67,6 +67,8 @@ pub enum Stage {
     Folded,
     /// The kernels meant for the other class of adapter are within the budget too.
     OtherClass,
+    /// Every variant of its kernels is within the budget.
+    Variants,
     /// The sanitizer has nothing to say, and changes nothing.
     Sanitized,
 }
@@ -213,6 +215,14 @@ impl Prover {
         let other = run(&self.other, &other_class(own), POISONS[0])?;
         let passes = trial.forward(&other, budget).and_then(|_| trial.gradient(&other, budget));
         passes.map_err(fail(Stage::OtherClass))?;
+        for target in trial.variants(own).map_err(|e| fail(Stage::Run)(e.to_string()))? {
+            let got = run(&self.trusted, &target, POISONS[1])?;
+            let passes = trial.forward(&got, budget).and_then(|_| trial.gradient(&got, budget));
+            let names =
+                target.choices.iter().flat_map(|c| c.iter().filter_map(|(_, m)| m.best())).map(|(name, _)| name);
+            let named = |e| format!("as {}: {e}", names.collect::<Vec<_>>().join(", "));
+            passes.map_err(named).map_err(fail(Stage::Variants))?;
+        }
         if let Some(gpu) = &self.sanitized {
             // The class's kernels without images, as the checked ones are compared with.
             let plain = run(&self.checked, gpu.target(), POISONS[0])?;
@@ -366,6 +376,19 @@ impl<'c> Trial<'c> {
             DType::U32 => results.u32(i).iter().map(|&v| v as f32).collect(),
         });
         Ok((values.collect(), executable))
+    }
+
+    /// `own` with other choices, until every variant that some node offers has been chosen once, but for those chosen without.
+    fn variants(&self, own: &Target) -> Result<Vec<Target>, Error> {
+        let program = self.lower(own)?;
+        let offers: Vec<&Choice> = program.nodes.iter().filter_map(|n| n.choice.as_ref()).collect();
+        let most = offers.iter().map(|choice| choice.offered.len()).max().unwrap_or(0);
+        let nth = |n: usize| {
+            let mut choices = Choices::default();
+            offers.iter().for_each(|c| choices.prefer(&c.class, &c.offered[n % c.offered.len()]));
+            Target { choices: Some(Arc::new(choices)), ..own.clone() }
+        };
+        Ok((1..most).map(nth).collect())
     }
 
     /// `own` with the fewest workgroups a dimension that the case can be lowered for.

@@ -1,8 +1,10 @@
 //! Lowering: each operator of a pruned graph emits its dispatches; buffers are by reference until planned.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Display;
 use std::sync::Arc;
 
+use super::choice::{Choice, ShapeClass};
 use super::fuse::{self, Fusion};
 use super::kernel::{Access, Define, Kernel, Scalar, Shader};
 use super::plan::Plan;
@@ -166,12 +168,13 @@ impl<'t> Build<'t> {
                     guard,
                     node: id,
                     site: node.site,
+                    choice: None,
                     build: self,
                 };
                 if alias.is_none() {
                     op.lower(&mut lowering)?;
                 }
-                let buffer = lowering.output.buffer;
+                let (buffer, choice) = (lowering.output.buffer, lowering.choice);
                 let info = NodeInfo {
                     id,
                     op: op_name,
@@ -180,6 +183,7 @@ impl<'t> Build<'t> {
                     ty: node.ty.clone(),
                     buffer,
                     cost,
+                    choice,
                 };
                 self.nodes.push(info);
                 buffer
@@ -202,6 +206,7 @@ impl<'t> Build<'t> {
                 guard: None,
                 node: id,
                 site: node.site,
+                choice: None,
                 build: self,
             };
             let copy = lowering.output();
@@ -211,7 +216,7 @@ impl<'t> Build<'t> {
             if node.operator().is_none() {
                 let cost = Cost { flops: 0, bytes: 2 * node.ty.bytes() };
                 let (site, gradient, ty) = (node.site, node.gradient, node.ty.clone());
-                self.nodes.push(NodeInfo { id, op: "copy", site, gradient, ty, buffer: copy, cost });
+                self.nodes.push(NodeInfo { id, op: "copy", site, gradient, ty, buffer: copy, cost, choice: None });
             }
         }
         Ok(())
@@ -285,6 +290,7 @@ pub struct Lowering<'a> {
     guard: Option<BufferRef>,
     node: NodeId,
     site: Site,
+    choice: Option<Choice>,
     build: &'a mut (dyn Emit + 'a),
 }
 
@@ -387,6 +393,27 @@ impl Lowering<'_> {
     /// The adapter's limits and class.
     pub fn target(&self) -> &Target {
         self.build.target()
+    }
+
+    /// The variant to lower to, of those that compute the same for this class of shapes: `expected` is the one the cost model takes
+    /// for the fastest, `others` follow as it ranks them. Variants are known by the names they display; a repeated name counts once.
+    /// An operator chooses once, and its node keeps what was chosen.
+    pub fn choose<T: Copy + Display>(&mut self, class: ShapeClass, expected: T, others: &[T]) -> T {
+        let half = self.inputs.iter().any(|v| self.build.is_half(v.buffer));
+        let class = if half { class.exact("", DType::F16) } else { class };
+        let mut names: Vec<String> = Vec::new();
+        let mut variants = Vec::new();
+        for variant in [&expected].into_iter().chain(others) {
+            let name = variant.to_string();
+            if !names.contains(&name) {
+                names.push(name);
+                variants.push(*variant);
+            }
+        }
+        let choice = Choice::new(class, names, self.build.target().choices.as_deref());
+        let at = choice.offered.iter().position(|name| *name == choice.variant);
+        self.choice = Some(choice);
+        at.map_or(expected, |at| variants[at])
     }
 
     /// Starts a dispatch of `shader`.

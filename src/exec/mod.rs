@@ -1,6 +1,7 @@
 //! From graph to program: lowering to kernel dispatches and planning of memory. A [`Program`] is data; nothing here
 //! touches a device.
 
+mod choice;
 mod fuse;
 mod halves;
 mod kernel;
@@ -12,6 +13,7 @@ mod target;
 mod texel;
 mod texels;
 
+pub use choice::{Choice, Choices, Measured, ShapeClass};
 pub use kernel::{Access, Binding, Define, Kernel, Param, Scalar, Shader};
 pub use lower::{CompileOptions, Dispatch, Lowering, Value, compile};
 pub use plan::{MemoryReport, Plan};

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
+use super::choice::Choice;
 use super::kernel::{Access, Kernel};
 use super::plan::Plan;
 use crate::error::{Error, LargeTensor, Site};
@@ -69,6 +70,8 @@ pub struct NodeInfo {
     pub buffer: BufferRef,
     /// What it costs.
     pub cost: Cost,
+    /// Which variant computes it, if it had several.
+    pub choice: Option<Choice>,
 }
 
 /// A value inside a run.
@@ -206,6 +209,9 @@ impl Program {
                     (Access::Read, Some(_)) => "~",
                 };
                 write!(out, " {}{mark}{}", binding.name, self.describe(buffer))?;
+            }
+            if let Some(choice) = info.and_then(|n| n.choice.as_ref()) {
+                write!(out, "  [{}]", choice.variant)?;
             }
             writeln!(out, "  {site}")?;
         }

@@ -1,4 +1,8 @@
-//! What lowering needs to know of the adapter, as plain numbers.
+//! What lowering needs to know of the adapter, as plain data.
+
+use std::sync::Arc;
+
+use super::choice::Choices;
 
 /// The kinds of adapter that want different tile shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +14,7 @@ pub enum AdapterClass {
 }
 
 /// Limits and class of the adapter a program is made for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Target {
     /// Software or hardware.
     pub class: AdapterClass,
@@ -31,6 +35,8 @@ pub struct Target {
     /// How many of a kernel's read-only arrays are read as images: 0 but on an adapter that can do it without a copy and
     /// is faster then. See [`Texel`](super::Texel).
     pub images: u32,
+    /// Which variants of kernels were measured to be fastest. `None`: as the cost models expect.
+    pub choices: Option<Arc<Choices>>,
 }
 
 impl Target {
@@ -46,6 +52,7 @@ impl Target {
             uniform_alignment: 256,
             f16: false,
             images: 0,
+            choices: None,
         }
     }
 

@@ -233,6 +233,7 @@ impl Gpu {
             } else {
                 0
             },
+            choices: None,
         };
         let faults = Arc::new(Mutex::new(Faults::default()));
         let sink = faults.clone();

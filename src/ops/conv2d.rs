@@ -3,23 +3,13 @@
 use std::sync::Arc;
 
 use super::conv_grouped as grouped;
-use super::matmul::{Layout, Product, product};
-use super::operand::{Operands, Place};
-use super::reduce::column_sum;
+use super::conv_lanes::{Lanes, WeightLanes};
+use super::product::{Layout, Product, product};
 use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader};
+use crate::exec::{BufferRef, Lowering, ShapeClass};
 use crate::graph::Var;
-use crate::shader;
 use crate::shape::{Shape, TensorType};
-
-const FORWARD: Shader = shader!("conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl");
-const INPUT_GRADIENT: Shader = shader!("conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl");
-const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
-
-/// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
-/// are unrolled as far.
-const UNROLLED_TAPS: usize = 7;
 
 /// The largest stride, padding and dilation; keeps extents from overflowing.
 const MAX_ATTRIBUTE: usize = 65_535;
@@ -187,24 +177,13 @@ impl Operator for Forward {
             let p = Product { layout, batch: 1, m, n, k, a: x.buffer, b: w.buffer, bias, addend, relu };
             return product(lowering, p);
         }
+        let epilogue = Epilogue { bias, addend, relu: self.relu };
         if !self.conv.is_tiled(&e) {
-            let epilogue = Epilogue { bias, addend, relu: self.relu };
             return grouped::forward(lowering, &self.conv, &e, x.buffer, w.buffer, epilogue);
         }
-        let out = lowering.output();
-        // Of a photo's few channels each load is of one element, so it has to serve many products.
-        let (p, q) = match e.ci < 4 && e.co.is_multiple_of(4) {
-            true => (strip(e.ow, 8), groups(e.co)),
-            false => (strip(e.ow, most_pixels(&e)), 1),
-        };
-        let dispatch = self.conv.describe(lowering, &FORWARD, &e, p, q).define("RELU", self.relu);
-        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci);
-        let dispatch = dispatch.operand(Place::B, w.buffer, e.kh * e.kw * e.ci, e.co);
-        let dispatch = dispatch.optional(Place::C, bias, 1, e.co);
-        let dispatch = dispatch.optional(Place::D, addend, e.n * e.oh * e.ow, e.co);
-        let lanes = e.co.div_ceil(4 * q) * e.ow.div_ceil(p) * e.oh * e.n;
-        dispatch.result(out, e.co).threads(lanes)
+        let tiles = Lanes::of_forward(&e);
+        let lanes = lowering.choose(self.conv.class("conv2d", &e), tiles[0], &tiles[1..]);
+        lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue)
     }
 
     fn with_addend(&self) -> Option<Arc<dyn Operator>> {
@@ -292,19 +271,9 @@ pub(super) fn lower_adjoint(
     if !conv.is_tiled(&e) {
         return grouped::input_gradient(lowering, conv, &e, gy.buffer, w.buffer, epilogue);
     }
-    let out = lowering.output();
-    let stride = conv.stride;
-    let columns = e.w.div_ceil(stride);
-    let most = if stride == 1 { most_pixels(&e) } else { most_pixels(&e).min(4) };
-    let (p, q) = (strip(columns, most), 1);
-    let dispatch = conv.describe(lowering, &INPUT_GRADIENT, &e, p, q).define("RELU", relu);
-    let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
-    let dispatch = dispatch.define("K_STEP", stride / gcd(stride, conv.dilation));
-    let dispatch = dispatch.operand(Place::A, gy.buffer, e.n * e.oh * e.ow, e.co);
-    let dispatch = dispatch.operand(Place::B, w.buffer, e.kh * e.kw * e.ci, e.co);
-    let dispatch = dispatch.optional(Place::C, bias, 1, e.ci).optional(Place::D, addend, e.n * e.h * e.w, e.ci);
-    let lanes = e.ci.div_ceil(4 * q) * columns.div_ceil(p) * stride * e.h * e.n;
-    dispatch.result(out, e.ci).threads(lanes)
+    let tiles = Lanes::of_input_gradient(conv, &e);
+    let lanes = lowering.choose(conv.class("conv2d_input_grad", &e), tiles[0], &tiles[1..]);
+    lanes.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue)
 }
 
 /// Records the gradient of `conv` with respect to its weight, of `shape`, from its input and the gradient of its result.
@@ -350,28 +319,9 @@ impl Operator for WeightGradient {
         if !self.0.is_tiled(&e) {
             return grouped::weight_gradient(lowering, &self.0, &e, x.buffer, gy.buffer);
         }
-        let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
-        let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
-        let q = if vec4 && taps <= 3 { groups(e.co) } else { 1 };
-        let qi = if taps == 1 { groups(e.ci) } else { 1 };
-        let p = strip(e.ow, most_pixels(&e).min(4));
-        let rows = e.n * e.oh;
-        let tiles = e.co.div_ceil(4 * q) * e.ci.div_ceil(4 * qi) * e.kh * e.kw / taps;
-        let rows_per_split = rows.div_ceil(splits(lowering.target().class, tiles, rows)).min(longest(e.ow.div_ceil(p)));
-        let splits = rows.div_ceil(rows_per_split);
-        let numel = e.kh * e.kw * e.ci * e.co;
-        let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };
-        let dispatch = self.0.describe_split(lowering, &WEIGHT_GRADIENT, &e, p, q, rows_per_split);
-        let dispatch = dispatch.define("TAPS", taps).define("QI", qi).define("OW_TAIL", !e.ow.is_multiple_of(p));
-        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x.buffer, e.n * e.h * e.w, e.ci);
-        let dispatch = dispatch.operand(Place::B, gy.buffer, e.n * e.oh * e.ow, e.co);
-        dispatch.result(to, e.co).threads(tiles * splits)?;
-        if splits > 1 {
-            let out = lowering.output();
-            column_sum(lowering, to, out, splits, numel)?;
-        }
-        Ok(())
+        let tiles = WeightLanes::all(lowering, &e);
+        let lanes = lowering.choose(self.0.class("conv2d_weight_grad", &e), tiles[0], &tiles[1..]);
+        lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer])
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -391,77 +341,12 @@ impl Conv2d {
         self.groups == 1 && narrow
     }
 
-    /// Starts a dispatch with what the three passes share.
-    fn describe<'s>(
-        &self,
-        lowering: &'s mut Lowering<'_>,
-        shader: &'s Shader,
-        e: &Extents,
-        p: usize,
-        q: usize,
-    ) -> Dispatch<'s> {
-        self.describe_split(lowering, shader, e, p, q, e.n * e.oh)
+    /// The shapes for which a pass chooses one variant.
+    fn class(&self, pass: &str, e: &Extents) -> ShapeClass {
+        let class = ShapeClass::of(pass).exact("k", format_args!("{}x{}", e.kh, e.kw));
+        let class = class.exact("s", self.stride).exact("d", self.dilation);
+        class.about("rows", e.n * e.oh).about("w", e.ow).row("ci", e.ci).row("co", e.co)
     }
-
-    fn describe_split<'s>(
-        &self,
-        lowering: &'s mut Lowering<'_>,
-        shader: &'s Shader,
-        e: &Extents,
-        p: usize,
-        q: usize,
-        rows_per_split: usize,
-    ) -> Dispatch<'s> {
-        let lanes = lowering.target().lanes();
-        let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q);
-        let dispatch = dispatch.define("KH", e.kh).define("KW", e.kw);
-        let dispatch = dispatch.define("S", self.stride).define("D", self.dilation);
-        let dispatch = dispatch.param("n", e.n).param("h", e.h).param("w", e.w).param("ci", e.ci);
-        let dispatch = dispatch.param("oh", e.oh).param("ow", e.ow).param("co", e.co);
-        let dispatch = dispatch.param("pad_y", self.padding).param("pad_x", self.padding);
-        dispatch.param("rows_per_split", rows_per_split)
-    }
-}
-
-/// The most pixels a lane takes. Kernels that load single elements are long; drivers take their time over them.
-fn most_pixels(e: &Extents) -> usize {
-    match (e.ci.is_multiple_of(4), e.co.is_multiple_of(4)) {
-        (true, true) => 8,
-        (false, true) => 4,
-        _ => 2,
-    }
-}
-
-/// How many pixels of a row of `width` a lane takes: the time of the row's strips is least if what a lane does besides
-/// (loading weights) costs as much as three pixels.
-fn strip(width: usize, most: usize) -> usize {
-    let time = |&p: &usize| (width.div_ceil(p) * (p + 3), width - p);
-    (1..=most.min(width)).min_by_key(time).unwrap_or(1)
-}
-
-/// Groups of four channels a lane takes.
-fn groups(channels: usize) -> usize {
-    if channels.is_multiple_of(8) { 2 } else { 1 }
-}
-
-/// Into how many partial sums a long sum of `length` terms for each of `tiles` lanes is split, so that every core has
-/// work.
-pub(super) fn splits(class: AdapterClass, tiles: usize, length: usize) -> usize {
-    let lanes: usize = match class {
-        AdapterClass::Software => 512,
-        AdapterClass::Hardware => 1 << 15,
-    };
-    lanes.div_ceil(tiles).min(length.div_ceil(4)).max(1)
-}
-
-/// The most rows, each of so many turns of a loop, that one thread adds up where rows are split among threads: a software
-/// adapter leaves loops after 65,535 turns.
-pub(super) fn longest(turns: usize) -> usize {
-    ((1 << 15) / turns).max(1)
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 impl<'r> Var<'r> {

@@ -1,8 +1,9 @@
 //! The kernels of convolutions in groups, depthwise ones among them, and of strides and dilations too wide for the tiled
 //! kernels of [`conv2d`](super::conv2d).
 
-use super::conv2d::{Conv2d, Epilogue, Extents, longest, splits};
+use super::conv2d::{Conv2d, Epilogue, Extents};
 use super::reduce::column_sum;
+use super::splits;
 use crate::error::Result;
 use crate::exec::{BufferRef, Dispatch, Lowering, Shader};
 use crate::shader;
@@ -164,7 +165,8 @@ pub(super) fn weight_gradient(
     let shared = shape.shares(p);
     let columns = if shared { 1 } else { e.kw };
     let (tiles, rows) = (e.kh * columns * shape.gi * shape.co, e.n * e.oh);
-    let rows_per_split = rows.div_ceil(splits(lowering.target().class, tiles, rows)).min(longest(e.ow.div_ceil(p)));
+    let lanes = splits::lanes(lowering.target().class);
+    let rows_per_split = rows.div_ceil(splits::of(lanes, tiles, rows)).min(splits::longest(e.ow.div_ceil(p)));
     let splits = rows.div_ceil(rows_per_split);
     let numel = lowering.output_ty().shape.numel();
     let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };

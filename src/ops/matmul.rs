@@ -3,87 +3,12 @@
 
 use std::sync::Arc;
 
-use super::conv2d::splits;
-use super::operand::{Operands, Place};
-use super::reduce::column_sum;
+use super::product::{Layout, Product, product};
 use super::{Cost, Operator, Storage, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
-use crate::exec::{BufferRef, Lowering, Shader};
+use crate::exec::Lowering;
 use crate::graph::Var;
-use crate::shader;
 use crate::shape::{Shape, TensorType, count};
-
-const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl");
-const TRANSPOSED_A: Shader = shader!("matmul/transposed_a.wgsl");
-const TRANSPOSED_B: Shader = shader!("matmul/transposed_b.wgsl", with "matmul/shape.wgsl");
-
-/// Which operand of a product is stored transposed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Layout {
-    /// a is m×k, b is k×n.
-    Plain,
-    /// a is k×m: a sum over k, the long axis, in parts where there is too little other work.
-    TransposedA,
-    /// b is n×k.
-    TransposedB,
-}
-
-/// `batch` products of two matrices, m×n with the inner extent k, plus a row of n and a matrix, then ReLU if asked; only
-/// the products themselves for `TransposedA`.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Product {
-    pub(super) layout: Layout,
-    pub(super) batch: usize,
-    pub(super) m: usize,
-    pub(super) n: usize,
-    pub(super) k: usize,
-    pub(super) a: BufferRef,
-    pub(super) b: BufferRef,
-    pub(super) bias: Option<BufferRef>,
-    pub(super) addend: Option<BufferRef>,
-    pub(super) relu: bool,
-}
-
-/// The longest sum of one thread where sums are split: a software adapter leaves loops after 65,535 turns.
-const LONGEST_SPLIT: usize = 1 << 15;
-
-/// Emits a product into the operator's output.
-pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-    let Product { layout, batch, m, n, k, a, b, bias, addend, relu } = product;
-    let (lanes, class) = (lowering.target().lanes(), lowering.target().class);
-    let q = if n.is_multiple_of(8) { 2 } else { 1 };
-    if layout == Layout::TransposedA {
-        let qm = if m.is_multiple_of(8) { 2 } else { 1 };
-        let tiles = batch * m.div_ceil(4 * qm) * n.div_ceil(4 * q);
-        let k_per_split = k.div_ceil(splits(class, tiles, k.div_ceil(16))).min(LONGEST_SPLIT);
-        let parts = k.div_ceil(k_per_split);
-        let to = if parts == 1 { lowering.output() } else { lowering.scratch(parts * batch * m * n) };
-        let dispatch = lowering.dispatch(&TRANSPOSED_A).define("WG", lanes).define("Q", q).define("QM", qm);
-        let dispatch = dispatch.define("UNROLL", k_per_split.min(4)).define("M_LOADS", m.min(4));
-        let dispatch = dispatch.define("BATCHED", batch > 1).param("batch", batch);
-        let dispatch = dispatch.operand(Place::A, a, batch * k, m).operand(Place::B, b, batch * k, n).result(to, n);
-        let dispatch = dispatch.param("m", m).param("n", n).param("k", k).param("k_per_split", k_per_split);
-        dispatch.threads(tiles * parts)?;
-        if parts > 1 {
-            let out = lowering.output();
-            column_sum(lowering, to, out, parts, batch * m * n)?;
-        }
-        return Ok(());
-    }
-    let (shader, b_rows, b_row) = match layout {
-        Layout::TransposedB => (&TRANSPOSED_B, n, k),
-        _ => (&PLAIN, k, n),
-    };
-    let p = m.min(8);
-    let out = lowering.output();
-    let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q).define("RELU", relu);
-    let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
-    let dispatch = dispatch.define("BATCHED", batch > 1).param("batch", batch);
-    let dispatch = dispatch.operand(Place::A, a, batch * m, k).operand(Place::B, b, batch * b_rows, b_row);
-    let dispatch = dispatch.result(out, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
-    let threads = batch * m.div_ceil(p) * n.div_ceil(4 * q);
-    dispatch.param("m", m).param("n", n).param("k", k).threads(threads)
-}
 
 /// A product with a bias and ReLU if asked (not after [`Layout::TransposedA`]). Operand a is rows × channels whatever its
 /// rank; so is b after `TransposedA`, else it has two axes. Where it is `batched`, the last two axes of each operand are a

@@ -1,0 +1,218 @@
+//! The three passes of a convolution on lanes that share nothing: each holds a tile of the result in registers, without barriers or
+//! workgroup memory. Variants differ in the tile.
+
+use std::fmt;
+
+use super::conv2d::{Conv2d, Epilogue, Extents};
+use super::operand::{Operands, Place};
+use super::reduce::column_sum;
+use super::splits;
+use crate::error::Result;
+use crate::exec::{BufferRef, Dispatch, Lowering, Shader};
+use crate::shader;
+
+const FORWARD: Shader = shader!("conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl");
+const INPUT_GRADIENT: Shader = shader!("conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+
+/// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
+/// are unrolled as far.
+const UNROLLED_TAPS: usize = 7;
+
+/// The most groups of four results that a lane of the forward pass and of the input gradient holds.
+const MOST_RESULTS: usize = 16;
+
+/// A lane's tile: so many neighbouring pixels times so many groups of four channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lanes {
+    pixels: usize,
+    groups: usize,
+}
+
+impl fmt::Display for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "lanes {}x{}", self.pixels, 4 * self.groups)
+    }
+}
+
+impl Lanes {
+    /// `expected`, and its neighbours among the tiles of rows of `width` pixels with `channels`.
+    fn around(expected: Lanes, width: usize, most_pixels: usize, channels: usize) -> Vec<Lanes> {
+        let pixels = [2, 4, 8].map(|most: usize| strip(width, most.min(most_pixels)));
+        let tiles = [1, 2, 4].into_iter().filter(|groups| *groups == 1 || channels.is_multiple_of(4 * groups));
+        let tiles = tiles.flat_map(|groups| pixels.map(|pixels| Lanes { pixels, groups }));
+        let fits = |t: &Lanes| t.pixels * t.groups <= MOST_RESULTS;
+        [expected].into_iter().chain(tiles.filter(fits)).collect()
+    }
+
+    /// The tiles for the forward pass, the expected fastest first.
+    pub(super) fn of_forward(e: &Extents) -> Vec<Lanes> {
+        // Of a photo's few channels each load is of one element, so it has to serve many products.
+        let photo = e.ci < 4 && e.co.is_multiple_of(4);
+        let (most, groups) = if photo { (8, even_groups(e.co)) } else { (most_pixels(e), 1) };
+        Lanes::around(Lanes { pixels: strip(e.ow, most), groups }, e.ow, most, e.co)
+    }
+
+    /// The tiles for the input gradient, the expected fastest first.
+    pub(super) fn of_input_gradient(conv: &Conv2d, e: &Extents) -> Vec<Lanes> {
+        let columns = e.w.div_ceil(conv.stride);
+        let most = if conv.stride == 1 { most_pixels(e) } else { most_pixels(e).min(4) };
+        Lanes::around(Lanes { pixels: strip(columns, most), groups: 1 }, columns, most, e.ci)
+    }
+
+    /// Emits the convolution of `x` with `weight`.
+    pub(super) fn forward(
+        self,
+        lowering: &mut Lowering<'_>,
+        conv: &Conv2d,
+        e: &Extents,
+        [x, weight]: [BufferRef; 2],
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let Lanes { pixels: p, groups: q } = self;
+        let Epilogue { bias, addend, relu } = epilogue;
+        let out = lowering.output();
+        let dispatch = describe(lowering, &FORWARD, conv, e, [p, q]).define("RELU", relu);
+        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
+        let dispatch = dispatch.operand(Place::A, x, e.n * e.h * e.w, e.ci);
+        let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
+        let dispatch = dispatch.optional(Place::C, bias, 1, e.co);
+        let dispatch = dispatch.optional(Place::D, addend, e.n * e.oh * e.ow, e.co);
+        let lanes = e.co.div_ceil(4 * q) * e.ow.div_ceil(p) * e.oh * e.n;
+        dispatch.param("rows_per_split", e.n * e.oh).result(out, e.co).threads(lanes)
+    }
+
+    /// Emits the gradient with respect to the input, from that of the result and the weight.
+    pub(super) fn input_gradient(
+        self,
+        lowering: &mut Lowering<'_>,
+        conv: &Conv2d,
+        e: &Extents,
+        [gy, weight]: [BufferRef; 2],
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let Lanes { pixels: p, groups: q } = self;
+        let Epilogue { bias, addend, relu } = epilogue;
+        let (out, stride) = (lowering.output(), conv.stride);
+        let dispatch = describe(lowering, &INPUT_GRADIENT, conv, e, [p, q]).define("RELU", relu);
+        let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
+        let dispatch = dispatch.define("K_STEP", stride / gcd(stride, conv.dilation));
+        let dispatch = dispatch.operand(Place::A, gy, e.n * e.oh * e.ow, e.co);
+        let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
+        let dispatch = dispatch.optional(Place::C, bias, 1, e.ci).optional(Place::D, addend, e.n * e.h * e.w, e.ci);
+        let lanes = e.ci.div_ceil(4 * q) * e.w.div_ceil(stride).div_ceil(p) * stride * e.h * e.n;
+        dispatch.param("rows_per_split", e.n * e.oh).result(out, e.ci).threads(lanes)
+    }
+}
+
+/// A lane's tile of the weight gradient, groups of four output channels times groups of four input channels for each tap of a kernel's
+/// row or for one, and how it walks: so many pixels at a time, over as many rows as leave work for so many lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WeightLanes {
+    taps: usize,
+    inputs: usize,
+    outputs: usize,
+    pixels: usize,
+    lanes: usize,
+}
+
+impl fmt::Display for WeightLanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let WeightLanes { taps, inputs, outputs, pixels, lanes } = self;
+        write!(f, "lanes {taps}x{}x{} by {pixels} for {lanes}", 4 * inputs, 4 * outputs)
+    }
+}
+
+impl WeightLanes {
+    /// The tiles, the expected fastest first.
+    pub(super) fn all(lowering: &Lowering<'_>, e: &Extents) -> Vec<WeightLanes> {
+        let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
+        let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
+        let outputs = if vec4 && taps <= 3 { even_groups(e.co) } else { 1 };
+        let inputs = if taps == 1 { even_groups(e.ci) } else { 1 };
+        let pixels = strip(e.ow, most_pixels(e).min(4));
+        let lanes = splits::lanes(lowering.target().class);
+        let expected = WeightLanes { taps, inputs, outputs, pixels, lanes };
+        let mut all = vec![expected];
+        for lanes in [lanes / 2, lanes * 4] {
+            all.push(WeightLanes { lanes, ..expected });
+        }
+        for most in [2, 8] {
+            all.push(WeightLanes { pixels: strip(e.ow, most_pixels(e).min(most)), ..expected });
+        }
+        if vec4 {
+            all.push(WeightLanes { outputs: if outputs == 1 { even_groups(e.co) } else { 1 }, ..expected });
+        }
+        all
+    }
+
+    /// Emits the gradient with respect to the weight, from the input and the gradient of the result.
+    pub(super) fn emit(
+        self,
+        lowering: &mut Lowering<'_>,
+        conv: &Conv2d,
+        e: &Extents,
+        [x, gy]: [BufferRef; 2],
+    ) -> Result<()> {
+        let WeightLanes { taps, inputs: qi, outputs: q, pixels: p, lanes } = self;
+        let rows = e.n * e.oh;
+        let tiles = e.co.div_ceil(4 * q) * e.ci.div_ceil(4 * qi) * e.kh * e.kw / taps;
+        let rows_per_split = rows.div_ceil(splits::of(lanes, tiles, rows)).min(splits::longest(e.ow.div_ceil(p)));
+        let splits = rows.div_ceil(rows_per_split);
+        let numel = e.kh * e.kw * e.ci * e.co;
+        let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };
+        let dispatch = describe(lowering, &WEIGHT_GRADIENT, conv, e, [p, q]).param("rows_per_split", rows_per_split);
+        let dispatch = dispatch.define("TAPS", taps).define("QI", qi).define("OW_TAIL", !e.ow.is_multiple_of(p));
+        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
+        let dispatch = dispatch.operand(Place::A, x, e.n * e.h * e.w, e.ci);
+        let dispatch = dispatch.operand(Place::B, gy, e.n * e.oh * e.ow, e.co);
+        dispatch.result(to, e.co).threads(tiles * splits)?;
+        if splits > 1 {
+            let out = lowering.output();
+            column_sum(lowering, to, out, splits, numel)?;
+        }
+        Ok(())
+    }
+}
+
+/// Starts a dispatch with what the three passes share.
+fn describe<'s>(
+    lowering: &'s mut Lowering<'_>,
+    shader: &'s Shader,
+    conv: &Conv2d,
+    e: &Extents,
+    [p, q]: [usize; 2],
+) -> Dispatch<'s> {
+    let lanes = lowering.target().lanes();
+    let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q);
+    let dispatch = dispatch.define("KH", e.kh).define("KW", e.kw);
+    let dispatch = dispatch.define("S", conv.stride).define("D", conv.dilation);
+    let dispatch = dispatch.param("n", e.n).param("h", e.h).param("w", e.w).param("ci", e.ci);
+    let dispatch = dispatch.param("oh", e.oh).param("ow", e.ow).param("co", e.co);
+    dispatch.param("pad_y", conv.padding).param("pad_x", conv.padding)
+}
+
+/// The most pixels a lane takes. Kernels that load single elements are long; drivers take their time over them.
+fn most_pixels(e: &Extents) -> usize {
+    match (e.ci.is_multiple_of(4), e.co.is_multiple_of(4)) {
+        (true, true) => 8,
+        (false, true) => 4,
+        _ => 2,
+    }
+}
+
+/// How many pixels of a row of `width` a lane takes: the time of the row's strips is least if what a lane does besides
+/// (loading weights) costs as much as three pixels.
+fn strip(width: usize, most: usize) -> usize {
+    let time = |&p: &usize| (width.div_ceil(p) * (p + 3), width - p);
+    (1..=most.min(width)).min_by_key(time).unwrap_or(1)
+}
+
+/// Groups of four channels a lane takes.
+fn even_groups(channels: usize) -> usize {
+    if channels.is_multiple_of(8) { 2 } else { 1 }
+}
+
+fn gcd(a: usize, b: usize) -> usize {
+    if b == 0 { a } else { gcd(b, a % b) }
+}
