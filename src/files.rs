@@ -19,6 +19,15 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
     result.map_err(|e| Error::file(path, e))
 }
 
+/// Fails if [`write_atomically`] could not write `path`: to tell before the work, not after it. Nothing is changed.
+pub fn check_writable(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Err(Error::file(path, io::ErrorKind::IsADirectory.into()));
+    }
+    let temporary = temporary_beside(path)?;
+    File::create(&temporary).and_then(|_| fs::remove_file(&temporary)).map_err(|e| Error::file(path, e))
+}
+
 fn write_through(
     path: &Path,
     temporary: &Path,
@@ -80,7 +89,17 @@ pub(crate) mod tests {
         fs::write(folder.join("x/kept"), "kept").unwrap();
         for bad in [folder.join("x"), folder.join("missing/x"), PathBuf::from("/")] {
             assert!(write_atomically(&bad, |f| f.write_all(b"new")).is_err(), "{}", bad.display());
+            assert!(
+                matches!(check_writable(&bad), Err(Error::File { .. } | Error::Invalid { .. })),
+                "{}",
+                bad.display()
+            );
         }
+        fs::write(folder.join("y"), "old").unwrap();
+        check_writable(&folder.join("y")).unwrap();
+        assert_eq!(fs::read(folder.join("y")).unwrap(), b"old");
+        fs::remove_file(folder.join("y")).unwrap();
+        check_writable(&folder.join("y")).unwrap();
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(folder).unwrap();
     }

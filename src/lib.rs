@@ -15,11 +15,14 @@
 //! - [`files`]: writing files whole or not at all; [`cache`]: the user's cache folder.
 //! - [`output`]: hands drawn over photos, meshes as files.
 //! - [`train`]: checkpoints, metrics, plots.
+//! - `bench` (feature `cli`): where the time goes.
 //! - `testing` (feature `testing`): unit tests of your own shaders.
 //! - [`hand`]: a rigged hand, its freedoms and inverse kinematics, topology and coarsening, cameras.
 //! - [`nn`]: layers, losses, and hand models in a graph ([`nn::hand`]).
 
 pub mod cache;
+#[cfg(feature = "cli")]
+pub mod bench;
 pub mod data;
 pub mod error;
 pub mod exec;

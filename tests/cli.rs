@@ -431,3 +431,36 @@ fn what_cannot_be_fitted_is_told() {
     assert_eq!(knuckle(&["fit", text(&photo), "--synthetic", "1"]).status.code(), Some(2));
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_profile_names_the_lines_that_recorded_the_operators() {
+    let folder = folder("profile");
+    let trace = folder.join("trace.json");
+    let output = knuckle(&["profile", "small", "--runs", "1", "--top", "3", "--out", text(&trace)]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let table = stdout(&output);
+    assert!(table.contains("small inference, batch 1") && table.contains("src/models/graph_cnn.rs:"), "{table}");
+    let trace: Value = serde_json::from_slice(&std::fs::read(&trace).unwrap()).unwrap();
+    let spans: Vec<&Value> = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "X").collect();
+    let of = |op: &str| spans.iter().filter(|e| e["args"]["op"] == op).count();
+    assert!(of("conv2d") > 50 && of("spmm") > 1, "{} convolutions", of("conv2d"));
+    for span in &spans {
+        let [start, duration] = ["ts", "dur"].map(|key| span[key].as_f64().unwrap());
+        assert!(start >= 0.0 && duration >= 0.0 && span["name"].is_string(), "{span}");
+        let op = &span["args"]["op"];
+        assert!(op.is_null() || span["name"].as_str().unwrap().contains(".rs:"), "{span}");
+    }
+    for (wrong, words) in [
+        (&["profile", "huge"][..], "`small` or `paper`"),
+        (&["profile", "small", "--runs", "0"], "--runs"),
+        (&["profile", "small", "--batch", "0"], "--batch"),
+        (&["profile", "small", "--out", text(&folder.join("none/t.json"))], "none"),
+        (&["profile", "small", "--adapter", "no such adapter"], "no such adapter"),
+    ] {
+        let output = knuckle(wrong);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(complaint(&output).contains(words), "{output:?}");
+        assert!(!stdout(&output).contains("share"), "told before the work");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

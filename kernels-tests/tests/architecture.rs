@@ -65,6 +65,12 @@ const RULES: &[Rule] = &[
         why: "the rigged hand stands on its own",
     },
     Rule {
+        rooms: &["src/bench"],
+        but: &[],
+        words: &["NodeId", "Kind::", "with_graph", "pub(crate)", "TruthVars", "photo_input"],
+        why: "measuring uses what an application could",
+    },
+    Rule {
         rooms: &["kernels-tests/src/reference"],
         but: &[],
         words: &["knuckle", "crate::case", "crate::harness", "crate::compare", "extern crate"],

@@ -106,7 +106,8 @@ impl TrainOptions {
         (f64::from(self.learning_rate) * rise * fall) as f32
     }
 
-    pub(super) fn check(&self) -> Result<()> {
+    /// Checks that the options fit each other: files and command lines can hold anything.
+    pub fn check(&self) -> Result<()> {
         self.config.check()?;
         if self.batch == 0 || self.replicas == 0 || self.steps() == 0 {
             let got = format!("{}, {} and {}", self.batch, self.replicas, self.steps());

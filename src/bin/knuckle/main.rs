@@ -12,6 +12,7 @@ mod fit;
 mod infer;
 mod info;
 mod model;
+mod profile;
 mod train;
 mod train_log;
 mod view;
@@ -42,6 +43,8 @@ enum Command {
     Data(data::Arguments),
     /// Show a mesh from one side (PNG) or from all around (GIF)
     View(view::Arguments),
+    /// Time every operator of a network: the slowest as a table, all of them as a trace for Chrome or Perfetto
+    Profile(profile::Arguments),
 }
 
 /// Ends quietly when whoever reads the output has seen enough, as `head` has: printing then panics.
@@ -70,6 +73,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => done(eval::run(&arguments)),
         Command::Data(arguments) => done(data::run(&arguments)),
         Command::View(arguments) => done(view::run(&arguments)),
+        Command::Profile(arguments) => done(profile::run(&arguments)),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error}");
