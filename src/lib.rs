@@ -20,9 +20,9 @@
 //! - [`hand`]: a rigged hand, its freedoms and inverse kinematics, topology and coarsening, cameras.
 //! - [`nn`]: layers, losses, and hand models in a graph ([`nn::hand`]).
 
-pub mod cache;
 #[cfg(feature = "cli")]
 pub mod bench;
+pub mod cache;
 pub mod data;
 pub mod error;
 pub mod exec;
