@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::thread;
 use std::time::Instant;
 
@@ -31,7 +31,37 @@ pub struct Prover {
     /// With indices and loops checked in the shaders.
     checked: Gpu,
     /// With kernels under the sanitizer, if they are to be run so.
-    sanitized: Option<Gpu>,
+    sanitized: Option<Sanitizing>,
+}
+
+/// Sanitized kernels are large, and a device keeps every one it has compiled: after so many cases a fresh one takes over, or the
+/// whole table would need many gigabytes.
+const CASES_A_SANITIZED_DEVICE: usize = 200;
+
+/// The device for sanitized kernels.
+#[derive(Debug)]
+struct Sanitizing {
+    options: GpuOptions,
+    /// The present one, and how many cases it has run.
+    device: Mutex<(Gpu, usize)>,
+}
+
+impl Sanitizing {
+    fn new(options: &GpuOptions) -> knuckle::Result<Sanitizing> {
+        let options = GpuOptions { checks: Checks::Sanitized, ..options.clone() };
+        let device = Mutex::new((Gpu::open(&options)?, 0));
+        Ok(Sanitizing { options, device })
+    }
+
+    /// The device for one more case.
+    fn gpu(&self) -> knuckle::Result<Gpu> {
+        let mut device = self.device.lock().unwrap_or_else(|e| e.into_inner());
+        if device.1 == CASES_A_SANITIZED_DEVICE {
+            *device = (Gpu::open(&self.options)?, 0);
+        }
+        device.1 += 1;
+        Ok(device.0.clone())
+    }
 }
 
 static PROVER: LazyLock<Prover> = LazyLock::new(|| {
@@ -146,8 +176,7 @@ impl Prover {
 
     /// Opens the adapter once more, to run every case under the sanitizer too.
     pub fn sanitizing(self, options: &GpuOptions) -> knuckle::Result<Prover> {
-        let sanitized = Gpu::open(&GpuOptions { checks: Checks::Sanitized, ..options.clone() })?;
-        Ok(Prover { sanitized: Some(sanitized), ..self })
+        Ok(Prover { sanitized: Some(Sanitizing::new(options)?), ..self })
     }
 
     /// The adapter as the library uses it.
@@ -223,10 +252,11 @@ impl Prover {
             let named = |e| format!("as {}: {e}", names.collect::<Vec<_>>().join(", "));
             passes.map_err(named).map_err(fail(Stage::Variants))?;
         }
-        if let Some(gpu) = &self.sanitized {
+        if let Some(sanitizing) = &self.sanitized {
+            let gpu = sanitizing.gpu().map_err(|e| fail(Stage::Sanitized)(e.to_string()))?;
             // The class's kernels without images, as the checked ones are compared with.
             let plain = run(&self.checked, gpu.target(), POISONS[0])?;
-            let (results, faults) = trial.run_sanitized(gpu).map_err(|e| fail(Stage::Sanitized)(e.to_string()))?;
+            let (results, faults) = trial.run_sanitized(&gpu).map_err(|e| fail(Stage::Sanitized)(e.to_string()))?;
             if let Some(first) = faults.first() {
                 return Err(fail(Stage::Sanitized)(format!("{first} ({} in all)", faults.len())));
             }
