@@ -1,7 +1,6 @@
 //! A program on a device: buffers, bind groups and pipelines made once, replayed with one submission a run.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use half::f16;
 
@@ -15,12 +14,9 @@ use crate::exec::{Binding, BufferRef, Kernel, NodeInfo, Program};
 use crate::graph::NodeId;
 use crate::shape::{DType, TensorType};
 
-/// A query set holds at most 4096 timestamps, two a step.
-const STEPS_PER_QUERY_SET: usize = 2048;
-
 /// A compiled program with its buffers.
 pub struct Executable {
-    gpu: Gpu,
+    pub(super) gpu: Gpu,
     program: Program,
     states: States,
     buffers: Buffers,
@@ -130,15 +126,6 @@ impl Outputs {
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
-}
-
-/// The time one dispatch took.
-#[derive(Debug, Clone, Copy)]
-pub struct StepTime {
-    /// Index into [`Program::steps`].
-    pub step: usize,
-    /// Milliseconds.
-    pub ms: f64,
 }
 
 /// The first value of a run that is NaN or infinite.
@@ -313,7 +300,7 @@ impl Executable {
         Ok(None)
     }
 
-    fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, i: usize) {
+    pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, i: usize) {
         let step = &self.program.steps[i];
         pass.set_pipeline(&self.pipelines[step.kernel].raw);
         pass.set_bind_group(0, &self.bind_groups[i], &[]);
@@ -368,66 +355,6 @@ impl Executable {
         let tensors = self.program.outputs.iter().zip(pieces);
         let tensors = tensors.map(|(p, bytes)| (p.ty.clone(), words(&p.ty, &bytes))).collect();
         Ok(Outputs { tensors })
-    }
-
-    /// Runs once more and times every dispatch: on the device's own clock where it has one ([`Gpu::has_timestamps`]),
-    /// otherwise from submission to completion. Inputs keep what they had; state changes as in any run.
-    pub fn profile(&mut self) -> Result<Vec<StepTime>> {
-        self.gpu.wait()?;
-        let steps: Vec<usize> = (0..self.program.steps.len()).collect();
-        let timed = steps.chunks(STEPS_PER_QUERY_SET).map(|chunk| match self.gpu.has_timestamps() {
-            true => self.time_on_device(chunk),
-            false => self.time_on_host(chunk),
-        });
-        Ok(timed.collect::<Result<Vec<_>>>()?.concat())
-    }
-
-    fn encode_step(&self, i: usize, timestamps: Option<wgpu::ComputePassTimestampWrites<'_>>) -> wgpu::CommandBuffer {
-        let mut encoder = self.gpu.shared.device.create_command_encoder(&Default::default());
-        let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes: timestamps };
-        self.dispatch(&mut encoder.begin_compute_pass(&descriptor), i);
-        encoder.finish()
-    }
-
-    fn time_on_host(&self, steps: &[usize]) -> Result<Vec<StepTime>> {
-        let time = |&step: &usize| {
-            let commands = self.encode_step(step, None);
-            let start = Instant::now();
-            self.gpu.shared.queue.submit([commands]);
-            self.gpu.wait()?;
-            Ok(StepTime { step, ms: start.elapsed().as_secs_f64() * 1e3 })
-        };
-        steps.iter().map(time).collect()
-    }
-
-    fn time_on_device(&self, steps: &[usize]) -> Result<Vec<StepTime>> {
-        let device = &self.gpu.shared.device;
-        let count = 2 * steps.len() as u32;
-        let queries = device.create_query_set(&wgpu::QuerySetDescriptor {
-            label: Some("profile"),
-            ty: wgpu::QueryType::Timestamp,
-            count,
-        });
-        let pass = |(i, &step): (usize, &usize)| {
-            let writes = wgpu::ComputePassTimestampWrites {
-                query_set: &queries,
-                beginning_of_pass_write_index: Some(2 * i as u32),
-                end_of_pass_write_index: Some(2 * i as u32 + 1),
-            };
-            self.encode_step(step, Some(writes))
-        };
-        let mut commands: Vec<_> = steps.iter().enumerate().map(pass).collect();
-        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
-        let resolved = self.gpu.buffer("timestamps", 8 * u64::from(count), usage);
-        let mut encoder = device.create_command_encoder(&Default::default());
-        encoder.resolve_query_set(&queries, 0..count, &resolved.raw, 0);
-        commands.push(encoder.finish());
-        self.gpu.shared.queue.submit(commands);
-        let bytes = pollster::block_on(self.gpu.read(&[(&resolved.raw, 8 * u64::from(count))]))?;
-        let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes[0]);
-        let ms_per_tick = f64::from(self.gpu.shared.queue.get_timestamp_period()) * 1e-6;
-        let times = steps.iter().zip(ticks.chunks_exact(2));
-        Ok(times.map(|(&step, t)| StepTime { step, ms: t[1].saturating_sub(t[0]) as f64 * ms_per_tick }).collect())
     }
 
     /// What the kernels did wrong in the runs since this was last asked, in order of dispatches: for a

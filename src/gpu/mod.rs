@@ -12,11 +12,13 @@ mod pipeline;
 #[cfg(feature = "testing")]
 mod raw;
 mod states;
+mod timing;
 
 pub use buffer::Data;
 pub use device::{AdapterReport, Gpu, GpuOptions, adapters, prefer_one_thread_a_device, prepare_environment};
-pub use executable::{Executable, NonFinite, Outputs, StepTime};
+pub use executable::{Executable, NonFinite, Outputs};
 pub use pipeline::Checks;
 #[cfg(feature = "testing")]
 pub(crate) use raw::{RawBinding, RawKernel, RawSource, RawUse};
 pub use states::States;
+pub use timing::StepTime;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use knuckle::Result;
 
+mod bench;
 mod data;
 mod demo;
 mod eval;
@@ -43,6 +44,8 @@ enum Command {
     Data(data::Arguments),
     /// Show a mesh from one side (PNG) or from all around (GIF)
     View(view::Arguments),
+    /// Measure what the adapter can do and how near to that every kernel comes
+    Bench(bench::Arguments),
     /// Time every operator of a network: the slowest as a table, all of them as a trace for Chrome or Perfetto
     Profile(profile::Arguments),
 }
@@ -73,6 +76,7 @@ fn main() -> ExitCode {
         Command::Eval(arguments) => done(eval::run(&arguments)),
         Command::Data(arguments) => done(data::run(&arguments)),
         Command::View(arguments) => done(view::run(&arguments)),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Profile(arguments) => done(profile::run(&arguments)),
     };
     result.unwrap_or_else(|error| {

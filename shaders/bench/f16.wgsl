@@ -1,0 +1,2 @@
+// What the chains of multiply_add.wgsl compute in.
+alias Real = f16;
