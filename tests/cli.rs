@@ -464,3 +464,61 @@ fn a_profile_names_the_lines_that_recorded_the_operators() {
     }
     std::fs::remove_dir_all(folder).unwrap();
 }
+
+#[test]
+fn a_card_is_measured_written_and_compared() {
+    let folder = folder("bench");
+    let at = |name: &str| folder.join(name);
+    let (json, html, slow) = (at("card.json"), at("card.html"), at("slow.json"));
+    let usual = ["bench", "--quick", "--seconds", "0", "--filter", "spmm 64@73"];
+    let output = knuckle(&[&usual[..], &["--json", text(&json), "--html", text(&html)]].concat());
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(stdout(&output).contains("multiply-adds, f32") && stdout(&output).contains("spmm 64@73"), "{output:?}");
+    let mut card: Value = serde_json::from_slice(&std::fs::read(&json).unwrap()).unwrap();
+    let passes: Vec<&str> = card["rows"].as_array().unwrap().iter().map(|row| row["pass"].as_str().unwrap()).collect();
+    assert_eq!(passes, ["fwd", "bwd", "f+b"]);
+    assert!(card["rows"][0]["percent_of_ceiling"].as_f64().unwrap() > 0.0, "{card}");
+    let page = std::fs::read_to_string(&html).unwrap();
+    assert!(page.contains("<svg") && page.contains("spmm 64@73 b16"));
+
+    // Against one in which everything was done in no time, all of it is slower.
+    for row in card["rows"].as_array_mut().unwrap() {
+        row["ms_median"] = 1e-9.into();
+        row["ms_mad"] = 0.0.into();
+    }
+    card["adapter"] = "of long ago".into();
+    std::fs::write(&slow, card.to_string()).unwrap();
+    let output = knuckle(&[&usual[..], &["--baseline", text(&slow)]].concat());
+    assert!(output.status.success(), "told, but no failure: {output:?}");
+    let said = stdout(&output);
+    assert!(said.contains("ANOTHER ADAPTER") && said.matches("SLOWER").count() == 3, "{said}");
+    let output = knuckle(&[&usual[..], &["--baseline", text(&slow), "--fail-on-regression"]].concat());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_cannot_be_benched_is_told_before_anything_is_measured() {
+    let folder = folder("bad-bench");
+    let (junk, dir) = (folder.join("junk.json"), folder.join("none/x"));
+    std::fs::write(&junk, "{\"schema\": \"knuckle-card\", \"version\": 99}").unwrap();
+    let cases: [(&[&str], &str); 7] = [
+        (&["--filter", "no such kernel"], "matmul 512"),
+        (&["--json", text(&dir)], "none"),
+        (&["--html", text(&folder)], "bad-bench"),
+        (&["--baseline", text(&junk)], "knuckle-card 99"),
+        (&["--baseline", text(&dir)], "none"),
+        (&["--seconds=-1"], "seconds"),
+        (&["--adapter", "no such adapter"], "no such adapter"),
+    ];
+    for (wrong, words) in cases {
+        let output = knuckle(&[&["bench"], wrong].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert!(complaint(&output).contains(words), "{output:?}");
+        assert!(stdout(&output).is_empty(), "{output:?}");
+    }
+    assert_eq!(knuckle(&["bench", "--fail-on-regression"]).status.code(), Some(2), "of what baseline?");
+    let output = knuckle(&["bench", "--list", "--filter", "matmul 512"]);
+    assert!(output.status.success() && stdout(&output).lines().count() == 2, "{output:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -197,3 +197,48 @@ fn every_dispatch_is_timed() -> Result<()> {
     assert!(times.iter().any(|t| t.ms > 0.0), "no dispatch took any time: {times:?}");
     Ok(())
 }
+
+#[test]
+fn some_dispatches_are_timed_with_and_without_a_device_clock() -> Result<()> {
+    for webgpu_defaults in [false, true] {
+        let gpu = Gpu::open(&GpuOptions { webgpu_defaults, ..Default::default() })?;
+        assert!(!(webgpu_defaults && gpu.has_timestamps()), "not asked for");
+        assert_eq!(gpu.timestamp_period_ns().is_some(), gpu.has_timestamps());
+        let r = Recorder::new();
+        let x = r.input("x", [1 << 16]);
+        let mut exe = gpu.compile(&r, [x.square()?.sum_all()?])?;
+        exe.upload([("x", &vec![1.0f32; 1 << 16])])?;
+        let steps = exe.program().steps.len();
+        assert!(steps > 1);
+        let first: Vec<bool> = (0..steps).map(|step| step == 0).collect();
+        for (timed, runs) in [(vec![true; steps], 3), (first, 3), (vec![true; steps], 0)] {
+            let ms = exe.time(&timed, runs)?;
+            assert!(ms.is_finite() && ms > 0.0, "{timed:?}: {ms}");
+        }
+        assert_eq!(exe.time(&vec![false; steps], 2)?, 0.0);
+        // More passes than one query set has timestamps for.
+        let alternating: Vec<bool> = (0..steps).map(|step| step % 2 == 0).collect();
+        assert!(exe.time(&alternating, 2100)?.is_finite());
+        assert!(matches!(exe.time(&[true], 1), Err(Error::Invalid { .. })));
+        // Whole runs were repeated, so that the result is what one run gives.
+        assert_eq!(exe.run(std::iter::empty::<(&str, &[f32])>())?.scalar(0), 65_536.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_device_that_was_given_back_is_lost_to_all_who_use_it() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let mut exe = gpu.compile(&r, [r.input("x", [4]).square()?])?;
+    gpu.clone().destroy();
+    let lost = |result: Result<()>| assert!(matches!(result, Err(Error::DeviceLost(_))), "{result:?}");
+    lost(gpu.wait());
+    lost(exe.run([("x", &[1.0f32; 4])]).map(|_| ()));
+    lost(exe.profile().map(|_| ()));
+    lost(gpu.compile(&r, [r.input("y", [4]).square()?]).map(|_| ()));
+    // Another is none the worse.
+    let mut exe = gpu.reopened()?.compile(&r, [r.input("x", [4]).square()?])?;
+    assert_eq!(exe.run([("x", &[3.0f32; 4])])?.f32(0), [9.0; 4]);
+    Ok(())
+}

@@ -234,7 +234,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A card with a row of each kind.
-    pub(crate) fn card() -> Card {
+    pub fn card() -> Card {
         let clock = Clock { timestamps: true, resolution_ns: 10.0 };
         let ceilings = Ceilings {
             fma_f32_gflops: 50.0,

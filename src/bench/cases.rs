@@ -14,16 +14,30 @@ use crate::nn::skinning::SkinnedModel;
 use crate::nn::{batch_norm, chebyshev, group_norm, instance_norm, layer_norm};
 use crate::ops::{Adam, AvgPool2d, Conv2d, ConvTranspose2d, GridSample, Projection, Raster, Resize, TriangleMesh};
 
-/// Every case that the adapter can run: in f16 too where it `has_half`. With `quick` without what takes seconds a run on a
-/// software adapter.
+/// The cases that peers are measured by, too, under the same names.
+const PEERS: [&str; 8] = [
+    "stem7x7s2 b1",
+    "conv3x3 128@64 b1",
+    "conv1x1 256-128@64 b1",
+    "conv1x1 128-256@64 b1",
+    "conv3x3 128@16 b8",
+    "conv3x3 64@32 b8",
+    "matmul 512",
+    "matmul 1024",
+];
+
+/// Those that are measured stored as f16 besides.
+const HALVES: [&str; 5] =
+    ["batch_norm 256@64 b8", "max2x2 256@64 b1", "relu 128@64 b8", "add 128@64 b8", "concat 256+24@64 b1"];
+
+/// Every case that the adapter can run, some of them in f16 too where it `has_half`. With `quick` without what takes seconds a
+/// run on a software adapter.
 pub fn cases(has_half: bool, quick: bool) -> Result<Vec<Case>> {
-    let mut cases = Vec::new();
-    for half in [false, true] {
-        if half && !has_half {
-            break;
-        }
-        let stored = [convolutions(), products(), norms(), pools(), pointwise()];
-        cases.extend(stored.into_iter().flatten().map(|case| if half { case.half() } else { case }));
+    let stored = || [convolutions(), products(), norms(), pools(), pointwise()].into_iter().flatten();
+    let mut cases: Vec<Case> = stored().collect();
+    if has_half {
+        let wanted = |case: &Case| PEERS.iter().chain(&HALVES).any(|name| case.name == *name);
+        cases.extend(stored().filter(wanted).map(Case::half));
     }
     let hand = RiggedHand::right();
     let mesh = MeshGraph::new(&hand)?;
@@ -46,7 +60,6 @@ fn image(n: usize, side: usize, channels: usize) -> [usize; 4] {
 fn convolutions() -> Vec<Case> {
     // Batch, side, channels in and out, kernel, stride.
     let layers = [
-        // Those that peers are measured by.
         ("stem7x7s2 b1", [1, 256, 3, 64, 7, 2]),
         ("conv3x3 128@64 b1", [1, 64, 128, 128, 3, 1]),
         ("conv1x1 256-128@64 b1", [1, 64, 256, 128, 1, 1]),
@@ -285,17 +298,10 @@ mod tests {
         let all = cases(true, false).unwrap();
         let names: HashSet<(String, DType)> = all.iter().map(|case| (case.title(), case.dtype)).collect();
         assert_eq!(names.len(), all.len());
-        for peer in [
-            "stem7x7s2 b1",
-            "conv3x3 128@64 b1",
-            "conv1x1 256-128@64 b1",
-            "conv1x1 128-256@64 b1",
-            "conv3x3 128@16 b8",
-            "conv3x3 64@32 b8",
-            "matmul 512",
-            "matmul 1024",
-        ] {
-            assert!(all.iter().any(|case| case.name == peer && case.dtype == DType::F32), "{peer}");
+        for (named, dtype) in [(&PEERS[..], DType::F32), (&PEERS[..], DType::F16), (&HALVES[..], DType::F16)] {
+            for name in named {
+                assert!(all.iter().any(|case| case.name == *name && case.dtype == dtype), "{name} {dtype}");
+            }
         }
         assert!(cases(false, true).unwrap().iter().all(|case| case.dtype == DType::F32));
     }

@@ -12,8 +12,10 @@ use crate::gpu::{Executable, Gpu};
 
 /// What a time must be at least to count, in units of what the clock tells apart.
 const LEAST_QUANTA: f64 = 10.0;
-/// Times taken of one thing, at least and at most.
-const SAMPLES: std::ops::RangeInclusive<usize> = 5..=200;
+/// Times taken of one thing: at least, at least if that does not take four times as long as it should, and at most.
+const FEWEST: usize = 3;
+const FEW: usize = 7;
+const MOST: usize = 200;
 /// The most runs in one submission.
 const MOST_RUNS: usize = 1000;
 
@@ -58,13 +60,18 @@ impl Clock {
 
     /// The times of `timed` dispatches of a program, for about `seconds`, after a run to warm up.
     pub(super) fn sample(&self, program: &mut Executable, timed: &[bool], seconds: f64) -> Result<Spread> {
-        let first = program.time(timed, 1)?;
-        let runs = self.repeats(program.time(timed, 1)?.min(first));
+        program.time(timed, 1)?;
         let begin = Instant::now();
-        let mut times = Vec::new();
-        while times.len() < *SAMPLES.start()
-            || (times.len() < *SAMPLES.end() && begin.elapsed().as_secs_f64() < seconds)
-        {
+        let one = program.time(timed, 1)?;
+        let runs = self.repeats(one);
+        let mut times = if runs == 1 { vec![one] } else { Vec::new() };
+        let more = |taken: usize, elapsed: f64| match taken {
+            0..FEWEST => true,
+            FEWEST..FEW => elapsed < 4.0 * seconds,
+            FEW..MOST => elapsed < seconds,
+            _ => false,
+        };
+        while more(times.len(), begin.elapsed().as_secs_f64()) {
             times.push(program.time(timed, runs)?);
         }
         Ok(Spread::of(times))

@@ -200,13 +200,13 @@ impl Plot {
         )?;
         for power in self.x.0 as i32..=self.x.1 as i32 {
             let (x, _) = self.at((f64::from(power), 0.0));
-            let label = figure(10f64.powi(power));
+            let label = power_of_ten(power);
             writeln!(out, "<line class=\"grid\" x1=\"{x:.1}\" y1=\"{TOP}\" x2=\"{x:.1}\" y2=\"{bottom}\"/>")?;
             writeln!(out, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{label}</text>", bottom + 18.0)?;
         }
         for power in self.y.0 as i32..=self.y.1 as i32 {
             let (_, y) = self.at((0.0, f64::from(power)));
-            let label = figure(10f64.powi(power));
+            let label = power_of_ten(power);
             writeln!(out, "<line class=\"grid\" x1=\"{LEFT}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\"/>")?;
             writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", LEFT - 8.0, y + 4.0)?;
         }
@@ -244,11 +244,11 @@ impl Plot {
             )?;
         }
         if let Some(slope) = log(ceilings.copy_gbs) {
-            let (x, y) = self.at((self.x.0, slope + self.x.0));
+            // Under the slope, where it begins or enters the frame from below.
+            let begin = self.x.0.max(self.y.0 - slope);
+            let (x, y) = self.at((begin, slope + begin));
             let label = format!("copy, {} GB/s", figure(ceilings.copy_gbs));
-            // Above the slope's beginning, or where it enters the frame.
-            let y = y.min(bottom) - 10.0;
-            writeln!(out, "<text x=\"{:.1}\" y=\"{y:.1}\">{label}</text>", x + 8.0)?;
+            writeln!(out, "<text x=\"{:.1}\" y=\"{:.1}\">{label}</text>", x + 16.0, (y + 16.0).min(bottom - 6.0))?;
         }
         for row in &card.rows {
             let Some(place) = place(row) else { continue };
@@ -297,6 +297,10 @@ impl Plot {
     }
 }
 
+fn power_of_ten(power: i32) -> String {
+    format!("{:.*}", power.min(0).unsigned_abs() as usize, 10f64.powi(power))
+}
+
 /// Text for HTML, also within quotes.
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
@@ -319,8 +323,19 @@ mod tests {
         // A point for the row with figures, none for the other; f32 and f16 roofs.
         assert_eq!(page.matches("<title>conv2d").count(), 1);
         assert_eq!(page.matches("class=\"roof").count(), 2);
-        assert!(!page.contains("NaN") && !page.contains("inf"), "a number that is none");
+        assert!(!has_bad_number(&page), "{page}");
         assert!(page.trim_end().ends_with("</html>"));
+    }
+
+    /// Whether a figure of the page is none; the script may speak of them.
+    fn has_bad_number(page: &str) -> bool {
+        let figures = page.split_once("<script>").map_or(page, |(before, _)| before);
+        ["NaN", ">inf", "\"inf", " inf", "-inf"].iter().any(|bad| figures.contains(bad))
+    }
+
+    #[test]
+    fn axes_are_labelled_without_idle_digits() {
+        assert_eq!([-2, 0, 1, 4].map(power_of_ten), ["0.01", "1", "10", "10000"]);
     }
 
     #[test]
@@ -339,6 +354,6 @@ mod tests {
         card.ceilings = Default::default();
         card.rows.clear();
         let page = card.html(None);
-        assert!(page.contains("</svg>") && !page.contains("NaN") && !page.contains("inf"));
+        assert!(page.contains("</svg>") && !has_bad_number(&page), "{page}");
     }
 }

@@ -173,3 +173,130 @@ fn hottest(program: &mut Executable, timed: &[bool]) -> Result<(String, Option<S
         }
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::super::case::Operands;
+    use super::*;
+    use crate::Var;
+
+    /// The device in use, for a case that takes it away.
+    type Held = Arc<Mutex<Option<Gpu>>>;
+
+    fn relu<'r>(o: &mut Operands<'r>) -> Result<Var<'r>> {
+        o.value("x", [64, 16])?.relu()
+    }
+
+    /// Runs `cases` for as short as can be; gives the card and how often a device was opened.
+    fn measured(cases: &[Case], held: &Held) -> (Card, usize) {
+        let mut opened = 0;
+        let mut open = || {
+            opened += 1;
+            let gpu = Gpu::new()?;
+            *held.lock().unwrap() = Some(gpu.clone());
+            Ok(gpu)
+        };
+        let mut reports = Vec::new();
+        let options = BenchOptions { filter: None, seconds: 0.0 };
+        let card = run(&options, cases, &mut open, &mut |progress| reports.push(progress.clone())).unwrap();
+        assert_eq!((&reports[0], reports.len()), (&Progress::Ceilings, 1 + cases.len()));
+        (card, opened)
+    }
+
+    #[test]
+    fn rows_have_figures_and_a_lost_device_costs_its_own_case_alone() {
+        let held = Held::default();
+        let device = held.clone();
+        let cases = [
+            Case::new("pointwise", "before", relu),
+            Case::forward("pointwise", "refused", |o| o.value("x", [4])?.matmul(o.value("y", [5])?)),
+            Case::new("pointwise", "loses the device", move |o| {
+                device.lock().unwrap().as_ref().expect("an open device").destroy();
+                relu(o)
+            }),
+            Case::new("pointwise", "after", |o| o.value("x", [64, 16])?.matmul(o.value("w", [16, 8])?)),
+            Case::updates("optimizer", "sgd", |o| {
+                let loss = o.fixed("w", [32, 8])?.square()?.sum_all()?;
+                o.r.step(&crate::ops::Sgd::default(), &loss.backward()?, o.r.scalar(1e-6))?;
+                Ok(loss)
+            }),
+        ];
+        let (card, opened) = measured(&cases, &held);
+        assert_eq!(opened, 2, "one device for what came before the loss, one for what came after");
+        let names: Vec<(&str, Option<Pass>)> = card.rows.iter().map(|row| (row.case.as_str(), row.pass)).collect();
+        let all = [Pass::Forward, Pass::Backward, Pass::Both].map(Some);
+        let three = |name| all.map(|pass| (name, pass));
+        let mut expected = three("before").to_vec();
+        expected.push(("refused", all[0]));
+        expected.extend(three("loses the device").into_iter().chain(three("after")));
+        expected.push(("sgd", all[0]));
+        assert_eq!(names, expected);
+        for row in &card.rows {
+            let failed = ["refused", "loses the device"].contains(&row.case.as_str());
+            assert_eq!(row.error.is_some(), failed, "{row:?}");
+            assert_eq!(row.ms_median.is_some_and(|ms| ms.is_finite()), !failed, "{row:?}");
+            assert!(failed || (row.dispatches > 0 && !row.variant.is_empty() && row.bytes > 0), "{row:?}");
+        }
+        let lost = card.rows.iter().find(|row| row.case == "loses the device").unwrap();
+        assert!(lost.error.as_ref().unwrap().contains("lost"), "{lost:?}");
+        assert!(card.rows[3].error.as_ref().unwrap().contains("matmul"), "{:?}", card.rows[3]);
+        // A product's gradients are two products: three times the arithmetic together.
+        let after: Vec<u64> = card.rows.iter().filter(|row| row.case == "after").map(|row| row.flops).collect();
+        assert_eq!(after, [2 * 64 * 16 * 8, 4 * 64 * 16 * 8, 6 * 64 * 16 * 8]);
+        let ceilings = &card.ceilings;
+        assert!(ceilings.fma_f32_gflops > 0.0 && ceilings.copy_gbs > 0.0 && ceilings.copies.len() > 3);
+    }
+
+    #[test]
+    fn without_timestamps_the_wall_clock_counts() {
+        let options = crate::gpu::GpuOptions { webgpu_defaults: true, ..Default::default() };
+        let cases = [Case::new("pointwise", "relu", relu)];
+        let options_ = BenchOptions { filter: None, seconds: 0.0 };
+        let card = run(&options_, &cases, &mut || Gpu::open(&options), &mut |_| ()).unwrap();
+        assert!(!card.clock.timestamps && card.clock.resolution_ns > 0.0, "{:?}", card.clock);
+        assert!(card.head().contains("wall clock") && card.ceilings.fma_f16_gflops.is_none(), "{}", card.head());
+        assert!(card.rows.iter().all(|row| row.error.is_none() && row.ms_median > Some(0.0)), "{:?}", card.rows);
+    }
+
+    #[test]
+    fn a_device_that_does_not_come_back_leaves_the_rest_told() {
+        let held = Held::default();
+        let device = held.clone();
+        let cases = [
+            Case::forward("pointwise", "loses the device", move |o| {
+                device.lock().unwrap().as_ref().expect("an open device").destroy();
+                relu(o)
+            }),
+            Case::forward("pointwise", "after", relu),
+        ];
+        let mut first = true;
+        let mut open = || match std::mem::replace(&mut first, false) {
+            true => {
+                let gpu = Gpu::new()?;
+                *held.lock().unwrap() = Some(gpu.clone());
+                Ok(gpu)
+            }
+            false => Err(Error::Gpu("no device any more".into())),
+        };
+        let options = BenchOptions { filter: None, seconds: 0.0 };
+        let card = run(&options, &cases, &mut open, &mut |_| ()).unwrap();
+        assert_eq!(card.rows.len(), 2);
+        assert!(card.rows[0].error.as_ref().unwrap().contains("lost"), "{:?}", card.rows[0]);
+        assert!(card.rows[1].error.as_ref().unwrap().contains("no device any more"), "{:?}", card.rows[1]);
+    }
+
+    #[test]
+    fn a_filter_that_lets_nothing_through_names_what_there_is() {
+        let cases = || vec![Case::new("pointwise", "relu", relu), Case::new("matmul", "matmul 512", relu)];
+        let with = |filter: &str| BenchOptions { filter: Some(filter.into()), seconds: 0.1 };
+        assert_eq!(with("RELU").select(cases()).unwrap().len(), 1);
+        assert_eq!(BenchOptions::default().select(cases()).unwrap().len(), 2);
+        let error = with("conv").select(cases()).unwrap_err().to_string();
+        assert!(error.contains("matmul matmul 512") && error.contains("`conv`"), "{error}");
+        for seconds in [-1.0, f64::NAN, f64::INFINITY, 1e9] {
+            assert!(BenchOptions { filter: None, seconds }.select(cases()).is_err(), "{seconds}");
+        }
+    }
+}

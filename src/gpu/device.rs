@@ -344,6 +344,8 @@ impl Gpu {
         let internal = device.push_error_scope(wgpu::ErrorFilter::Internal);
         let value = body();
         let errors = [internal.pop().into_boxed(), validation.pop().into_boxed(), memory.pop().into_boxed()];
+        // That explains whatever else went wrong.
+        self.lost()?;
         for error in errors {
             if let Some(error) = pollster::block_on(error) {
                 return Err(convert(error));
@@ -353,13 +355,26 @@ impl Gpu {
         value
     }
 
+    /// Gives the device back now, with everything on it. Whoever uses it afterwards, through any clone, is told
+    /// [`Error::DeviceLost`], as if the driver had taken it.
+    pub fn destroy(&self) {
+        let mut faults = self.shared.faults.lock().unwrap_or_else(|e| e.into_inner());
+        faults.lost.get_or_insert_with(|| "destroyed by the application".into());
+        drop(faults);
+        self.shared.device.destroy();
+    }
+
     /// The error, if the device was lost or reported one outside a scope.
     pub(super) fn check(&self) -> Result<()> {
+        self.lost()?;
         let mut faults = self.shared.faults.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(message) = &faults.lost {
-            return Err(Error::DeviceLost(message.clone()));
-        }
         faults.error.take().map_or(Ok(()), Err)
+    }
+
+    /// The error, if the device was lost.
+    fn lost(&self) -> Result<()> {
+        let faults = self.shared.faults.lock().unwrap_or_else(|e| e.into_inner());
+        faults.lost.clone().map_or(Ok(()), |message| Err(Error::DeviceLost(message)))
     }
 
     pub(super) fn buffer(&self, label: &str, bytes: u64, usage: wgpu::BufferUsages) -> Arc<Buffer> {
