@@ -69,7 +69,7 @@ fn inference_plans_reuse_memory() -> Result<()> {
         let photo = r.input("photo", [1, config.input_px, config.input_px, 3]);
         let prediction = Network { config: &config, mesh: &mesh }.predict(photo)?;
         let outputs = [(String::new(), prediction.mesh_uvd.id())];
-        let options = CompileOptions { effects: false, keep_values: false };
+        let options = CompileOptions { effects: false, ..CompileOptions::default() };
         let program = r.with_graph(|graph| compile(graph, &outputs, &target, options))?;
         let memory = program.plan.report(&program);
         println!("{}: {memory}; {:.3} GFLOP", config.name, program.cost().flops as f64 * 1e-9);

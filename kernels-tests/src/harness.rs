@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use half::f16;
 use knuckle::exec::sanitize::Fault;
-use knuckle::exec::{AdapterClass, Choice, Choices, CompileOptions, Plan, Program, Target, compile};
+use knuckle::exec::{
+    AdapterClass, Choice, Choices, CompileOptions, Pass, Passes, Plan, Program, Saving, Target, compile,
+};
 use knuckle::gpu::{Checks, GpuOptions};
 use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
@@ -99,6 +101,9 @@ pub enum Stage {
     OtherClass,
     /// Every variant of its kernels is within the budget.
     Variants,
+    /// Compiled with every pass it gives the same bits; on hardware, whose compilers fuse multiplications with additions as
+    /// they please, results within the budget.
+    Passes,
     /// The sanitizer has nothing to say, and changes nothing.
     Sanitized,
 }
@@ -252,6 +257,18 @@ impl Prover {
             let named = |e| format!("as {}: {e}", names.collect::<Vec<_>>().join(", "));
             passes.map_err(named).map_err(fail(Stage::Variants))?;
         }
+        if let Some(program) = trial.rewritten(own).map_err(|e| fail(Stage::Passes)(e.to_string()))? {
+            let executable = self.trusted.load(program, &States::new(&self.trusted));
+            let rewritten = executable.and_then(|executable| trial.run_executable(executable, POISONS[1]));
+            let (rewritten, _) = rewritten.map_err(|e| fail(Stage::Passes)(e.to_string()))?;
+            let agrees = match own.class {
+                AdapterClass::Software => same_bits(&first, &rewritten),
+                AdapterClass::Hardware => {
+                    trial.forward(&rewritten, budget).and_then(|_| trial.gradient(&rewritten, budget)).map(|_| ())
+                }
+            };
+            agrees.map_err(fail(Stage::Passes))?;
+        }
         if let Some(sanitizing) = &self.sanitized {
             let gpu = sanitizing.gpu().map_err(|e| fail(Stage::Sanitized)(e.to_string()))?;
             // The class's kernels without images, as the checked ones are compared with.
@@ -335,8 +352,20 @@ impl<'c> Trial<'c> {
         self.operands.iter().enumerate().map(moved).collect()
     }
 
-    /// The result, and the gradient of Σ weights · result with respect to every operand.
+    /// The result, and the gradient of Σ weights · result with respect to every operand, each operator by its own kernels
+    /// but for additions that others make.
     fn lower(&self, target: &Target) -> Result<Program, Error> {
+        self.lower_with(target, Passes::none().with(Pass::Residual))
+    }
+
+    /// The same with every pass, if they find anything to do.
+    fn rewritten(&self, target: &Target) -> Result<Option<Program>, Error> {
+        let program = self.lower_with(target, Passes::all())?;
+        let found = |saving: &Saving| saving.pass != Pass::Residual && saving.sites > 0;
+        Ok(program.savings.iter().any(found).then_some(program))
+    }
+
+    fn lower_with(&self, target: &Target, passes: Passes) -> Result<Program, Error> {
         let r = Recorder::with_mode(self.case.mode);
         let operands = self.case.operands.iter().zip(&self.operands).enumerate();
         let operands = operands.map(|(i, (operand, values))| match &operand.parameter {
@@ -369,7 +398,7 @@ impl<'c> Trial<'c> {
             }
         }
         let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-        let options = CompileOptions { effects: false, keep_values: false };
+        let options = CompileOptions { effects: false, passes, ..CompileOptions::default() };
         r.with_graph(|graph| compile(graph, &outputs, target, options))
     }
 

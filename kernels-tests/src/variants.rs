@@ -8,7 +8,7 @@ use knuckle::data::render::{self, RenderedVars};
 use knuckle::exec::{AdapterClass, CompileOptions, Kernel, Program, Target, compile};
 use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnnConfig, MeshGraph, Network};
-use knuckle::ops::{Adam, Projection, Raster, RmsProp, Sgd};
+use knuckle::ops::{Adam, Comparison, Projection, Raster, RmsProp, Sgd};
 use knuckle::train::{Rule, Stage, TrainOptions, record_step};
 use knuckle::{Gradients, Recorder, Result, Var, nn};
 
@@ -62,7 +62,7 @@ pub fn all() -> Vec<Variant> {
 
 fn lower(r: &Recorder, outputs: &[Var<'_>], target: &Target) -> Result<Program> {
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-    let options = CompileOptions { effects: true, keep_values: false };
+    let options = CompileOptions::default();
     r.with_graph(|graph| compile(graph, &outputs, target, options))
 }
 
@@ -103,7 +103,20 @@ pub fn state_changes(target: &Target) -> Vec<Named> {
         lower(&r, &[a], target)
     };
     programs.push(("states that change places".to_string(), kept()));
+    programs.push(("a chain".to_string(), chain(target)));
     programs
+}
+
+/// Functions of elements that passes join: of tensors, rows, columns and single numbers.
+fn chain(target: &Target) -> Result<Program> {
+    let r = Recorder::new();
+    let input = |name: &str, dims: &[usize]| r.input(name, dims);
+    let x = input("x", &[3, 7, 8]);
+    let y = x.mul(input("row", &[8]))?.add(input("column", &[3, 7, 1]))?.sub(input("between", &[3, 1, 8]))?;
+    let y = y.max(input("one", &[1]))?.relu()?;
+    let odd = input("odd", &[5, 3]).mul(input("odd_row", &[3]))?.mul(input("odd_column", &[5, 1]))?;
+    let odd = odd.compare(Comparison::Greater, r.scalar(0.0))?.select(odd.square()?, odd.sin()?)?;
+    lower(&r, &[y, odd], target)
 }
 
 /// Programs of what the case table leaves out because it would take long to run: soft silhouettes of so many faces that tiles

@@ -22,7 +22,7 @@ fn least() -> [Target; 2] {
 
 fn lower(r: &Recorder, outputs: &[Var<'_>], effects: bool) -> Result<Program> {
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-    let options = CompileOptions { effects, keep_values: false };
+    let options = CompileOptions { effects, ..CompileOptions::default() };
     r.with_graph(|graph| compile(graph, &outputs, &Target::webgpu_defaults(), options))
 }
 

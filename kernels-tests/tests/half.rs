@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use kernels_tests::cases;
 use kernels_tests::harness::{self, TRUSTED};
-use knuckle::exec::{CompileOptions, Target, compile};
+use knuckle::exec::{CompileOptions, Passes, Target, compile};
 use knuckle::{DType, Error, Init, Recorder, Result, TensorType};
 
 #[test]
@@ -36,7 +36,7 @@ fn values_take_half_the_memory() -> Result<()> {
         let r = Recorder::new();
         let y = r.input("x", [1, 16, 16, 8]).cast(dtype)?.relu()?.square()?.cast(DType::F32)?.sum_all()?;
         let target = Target { f16: true, ..Target::webgpu_defaults() };
-        let options = CompileOptions { effects: false, keep_values: false };
+        let options = CompileOptions { effects: false, passes: Passes::none(), ..CompileOptions::default() };
         let program = r.with_graph(|graph| compile(graph, &[(String::new(), y.id())], &target, options))?;
         let of = |op: &str| program.nodes.iter().find(|n| n.op == op).expect("a node").ty.bytes();
         Ok(of("relu"))
@@ -50,7 +50,7 @@ fn an_adapter_without_f16_answers_with_the_line() -> Result<()> {
     let r = Recorder::new();
     let line = line!() + 1;
     let y = r.input("x", [8]).cast(DType::F16)?;
-    let options = CompileOptions { effects: false, keep_values: false };
+    let options = CompileOptions { effects: false, ..CompileOptions::default() };
     let compiled =
         r.with_graph(|graph| compile(graph, &[(String::new(), y.id())], &Target::webgpu_defaults(), options));
     let error = compiled.unwrap_err();

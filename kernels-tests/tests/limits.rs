@@ -7,7 +7,7 @@ use std::thread;
 
 use kernels_tests::{cases, harness};
 use knuckle::error::Mismatch;
-use knuckle::exec::{AdapterClass, CompileOptions, Lowering, Program, Shader, Target, compile};
+use knuckle::exec::{AdapterClass, CompileOptions, Lowering, Passes, Program, Shader, Target, compile};
 use knuckle::gpu::GpuOptions;
 use knuckle::ops::{Conv2d, Operator, Projection, Raster, SpmmMatrix, TriangleMesh, VjpCall};
 use knuckle::sparse::Csr;
@@ -51,7 +51,8 @@ fn every_operator_passes_on_the_smallest_device() {
 }
 
 fn lower(r: &Recorder, y: Var<'_>, target: &Target) -> Result<Program> {
-    let options = CompileOptions { effects: false, keep_values: false };
+    // Each operator by its own kernels.
+    let options = CompileOptions { effects: false, passes: Passes::none(), ..CompileOptions::default() };
     r.with_graph(|graph| compile(graph, &[(String::new(), y.id())], target, options))
 }
 
@@ -328,7 +329,7 @@ fn a_batch_of_large_images_is_drawn_on_the_smallest_device() -> Result<()> {
         outputs.push(image.sum_all()?.backward_to(&[x])?.of(x).expect("a gradient"));
     }
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-    let options = CompileOptions { effects: false, keep_values: false };
+    let options = CompileOptions { effects: false, ..CompileOptions::default() };
     let program = r.with_graph(|graph| compile(graph, &outputs, &smallest(), options))?;
     let out = SMALLEST.load(program, &States::new(&SMALLEST))?.run([("vertices", &vertices[..])])?;
     for k in 0..IMAGES {

@@ -644,7 +644,7 @@ fn attempt(
         Err(other) => return Err(format!("has no gradient: {other}")),
     }
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-    let options = CompileOptions { effects: true, keep_values: false };
+    let options = CompileOptions::default();
     // The kinds of adapter in turn.
     let turn = operands.iter().flatten().fold(0usize, |sum, &n| sum.wrapping_add(n));
     let targets = variants::targets();

@@ -505,7 +505,7 @@ fn many_images_fit_the_smallest_binding() -> Result<()> {
     let loss = images.iter().try_fold(r.scalar(0.0), |sum, image| sum.add(image.square()?.sum_all()?))?;
     let gradient = loss.backward_to(&[x])?.of(x).expect("a gradient");
     let outputs: Vec<_> = [loss, gradient].iter().map(|v| (String::new(), v.id())).collect();
-    let options = CompileOptions { effects: true, keep_values: false };
+    let options = CompileOptions::default();
     let program = r.with_graph(|graph| compile(graph, &outputs, &Target::webgpu_defaults(), options))?;
     let largest = program.plan.slots.iter().max().expect("slots");
     assert!(*largest <= 128 << 20, "{largest} bytes");

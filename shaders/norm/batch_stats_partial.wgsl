@@ -1,5 +1,6 @@
 // Mean and squared deviation of each channel over blocks of rows: partial is blocks × 2 × channels. Sums are of
-// differences from the block's first row, so that a large mean costs no digits. One channel (or four) a thread.
+// differences from the block's first row, so that a large mean costs no digits. One channel (or four) a thread. With ONLY
+// there is one block, and its squared deviation becomes the variance.
 struct Params {
     rows: u32,
     channels: u32,
@@ -28,5 +29,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     }
     let n = f32(last - first);
     partial[block * 2u * p.channels + c] = origin + sum / n;
-    partial[(block * 2u + 1u) * p.channels + c] = squares - sum * sum / n;
+    let deviation = squares - sum * sum / n;
+    partial[(block * 2u + 1u) * p.channels + c] = select(deviation, deviation / n, ONLY);
 }

@@ -11,6 +11,6 @@ struct Params {
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
     if i < params.quads {
-        y[i] = combine(a[i], b[i]);
+        y[i] = combine(OP, a[i], b[i]);
     }
 }

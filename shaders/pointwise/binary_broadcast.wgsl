@@ -44,7 +44,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
         let more = min(vec3(1u, 2u, 3u), vec3(p.total - 4u * i - 1u));
         let left = vec4(a[at.x], a[at.x + more.x * A0], a[at.x + more.y * A0], a[at.x + more.z * A0]);
         let right = vec4(b[at.y], b[at.y + more.x * B0], b[at.y + more.y * B0], b[at.y + more.z * B0]);
-        let result = combine(left, right);
+        let result = combine(OP, left, right);
         y[4u * i] = result.x;
         if more.x == 1u {
             y[4u * i + 1u] = result.y;
@@ -56,6 +56,6 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
             y[4u * i + 3u] = result.w;
         }
     } else {
-        y[i] = combine(vec4(a[at.x]), vec4(b[at.y])).x;
+        y[i] = combine(OP, vec4(a[at.x]), vec4(b[at.y])).x;
     }
 }

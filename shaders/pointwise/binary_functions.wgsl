@@ -1,4 +1,4 @@
-// The functions of two variables, chosen by `const OP`.
+// The functions of two variables, by their number, a constant where they are called.
 const ADD: u32 = 0u;
 const SUB: u32 = 1u;
 const MUL: u32 = 2u;
@@ -7,7 +7,7 @@ const MAX: u32 = 4u;
 const MIN: u32 = 5u;
 const LEFT: u32 = 6u;
 const SHARE: u32 = 7u;
-const POWER: u32 = 8u;
+const POWER_OF: u32 = 8u;
 const PRELU: u32 = 9u;
 const SLOPE: u32 = 10u;
 const EQUAL: u32 = 11u;
@@ -18,8 +18,8 @@ const GREATER: u32 = 15u;
 const GREATER_EQUAL: u32 = 16u;
 const RATIO: u32 = 17u;
 
-fn combine(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
-    switch OP {
+fn combine(op: u32, a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
+    switch op {
         case SUB: { return a - b; }
         case MUL: { return a * b; }
         case DIV: { return a / b; }
@@ -28,7 +28,7 @@ fn combine(a: vec4<f32>, b: vec4<f32>) -> vec4<f32> {
         case LEFT: { return a; }
         // 1 where a > b, ½ where equal: the share of max(a, b)'s gradient that goes to a.
         case SHARE: { return select(select(vec4(0.0), vec4(0.5), a == b), vec4(1.0), a > b); }
-        case POWER: { return pow(a, b); }
+        case POWER_OF: { return pow(a, b); }
         case PRELU: { return select(b * a, a, a > vec4(0.0)); }
         case SLOPE: { return select(b, vec4(1.0), a > vec4(0.0)); }
         case EQUAL: { return select(vec4(0.0), vec4(1.0), a == b); }

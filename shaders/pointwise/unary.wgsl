@@ -12,6 +12,6 @@ struct Params {
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
     if i < params.quads {
-        y[i] = apply(x[i], params.a, params.b);
+        y[i] = apply(OP, x[i], params.a, params.b);
     }
 }

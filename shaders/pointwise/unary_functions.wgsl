@@ -1,4 +1,5 @@
-// The functions of one variable and their derivatives, chosen by `const OP`. `params.a` and `params.b` are attributes.
+// The functions of one variable and their derivatives, by their number, a constant where they are called; `a` and `b` are
+// their attributes.
 const AFFINE: u32 = 0u;
 const RELU: u32 = 1u;
 const LEAKY_RELU: u32 = 2u;
@@ -45,8 +46,8 @@ fn normal_cdf(x: vec4<f32>) -> vec4<f32> {
     return select(tail, 1.0 - tail, x > vec4(0.0));
 }
 
-fn apply(x: vec4<f32>, a: f32, b: f32) -> vec4<f32> {
-    switch OP {
+fn apply(op: u32, x: vec4<f32>, a: f32, b: f32) -> vec4<f32> {
+    switch op {
         case RELU: { return max(x, vec4(0.0)); }
         case LEAKY_RELU: { return select(a * x, x, x > vec4(0.0)); }
         case SIGMOID: { return 1.0 / (1.0 + exp(-x)); }
@@ -79,8 +80,8 @@ fn apply(x: vec4<f32>, a: f32, b: f32) -> vec4<f32> {
 }
 
 // The derivative at `x`, where the function gave `y`.
-fn derivative(x: vec4<f32>, y: vec4<f32>, a: f32) -> vec4<f32> {
-    switch OP {
+fn derivative(op: u32, x: vec4<f32>, y: vec4<f32>, a: f32) -> vec4<f32> {
+    switch op {
         case RELU: { return select(vec4(0.0), vec4(1.0), x > vec4(0.0)); }
         case LEAKY_RELU: { return select(vec4(a), vec4(1.0), x > vec4(0.0)); }
         case SIGMOID: { return y * (1.0 - y); }

@@ -13,6 +13,6 @@ struct Params {
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
     if i < params.quads {
-        gx[i] = gy[i] * derivative(x[i], y[i], params.a);
+        gx[i] = gy[i] * derivative(OP, x[i], y[i], params.a);
     }
 }

@@ -5,14 +5,14 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use super::choice::{Choice, ShapeClass};
-use super::fuse::{self, Fusion};
 use super::kernel::{Access, Define, Kernel, Scalar, Shader};
+use super::passes::{self, Draft, Passes, Saving, recompute};
 use super::plan::Plan;
 use super::program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
 use super::target::Target;
 use super::texel::LARGEST_IMAGE_BYTES;
 use crate::error::{Error, Result, Site};
-use crate::graph::{Graph, Kind, NodeId, Schedule, TensorData};
+use crate::graph::{Graph, Kind, NodeId, TensorData};
 use crate::ops::Cost;
 use crate::shader;
 use crate::shape::{DType, TensorType};
@@ -24,8 +24,20 @@ const COPY: Shader = shader!("copy/whole.wgsl", with "common/index.wgsl");
 pub struct CompileOptions {
     /// Include the nodes that change named state (optimiser steps, running statistics).
     pub effects: bool,
-    /// Keep every value in a slot of its own, so that all can be read after a run.
+    /// Keep every value in a slot of its own, so that all can be read after a run. Then no passes run.
     pub keep_values: bool,
+    /// How the graph is rewritten before it is lowered.
+    pub passes: Passes,
+    /// The most bytes the program may keep on the device, values, state, inputs and constants together. Where it would take
+    /// more, cheap values are made again where they are wanted again instead of being kept; the results are the same. If
+    /// that is not enough, compiling fails and names the largest tensors. Not with `keep_values`.
+    pub memory_budget: Option<u64>,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        CompileOptions { effects: true, keep_values: false, passes: Passes::all(), memory_budget: None }
+    }
 }
 
 /// Lowers what `outputs` need (and with `effects` every state change) and plans its memory.
@@ -39,19 +51,25 @@ pub fn compile(
         return Err(fault.clone());
     }
     let ids: Vec<NodeId> = outputs.iter().map(|(_, id)| *id).collect();
-    let mut build = Build::new(target);
-    let Schedule { order, kept } = graph.schedule(&ids, options.effects);
-    if !options.keep_values {
-        build.fusions = fuse::additions(graph, &order, &ids);
-    }
-    let absorbed: HashSet<NodeId> = build.fusions.values().map(|f| f.absorbed).collect();
-    for id in order.into_iter().filter(|id| !absorbed.contains(id)) {
-        build.node(graph, id)?;
-        if kept.contains(&id) {
-            build.keep(graph, id)?;
+    let mut draft = Draft::new(graph, &ids, options.effects);
+    let savings = match options.keep_values {
+        true => Vec::new(),
+        false => passes::run(&mut draft, options.passes, target),
+    };
+    let lower = |draft: &Draft| {
+        let mut build = Build::new(target);
+        for &id in &draft.order {
+            build.node(&draft.graph, id)?;
+            if draft.kept.contains(&id) {
+                build.keep(&draft.graph, id)?;
+            }
         }
+        build.finish(outputs, graph, options, savings.clone())
+    };
+    match options.memory_budget {
+        Some(budget) if !options.keep_values => recompute::within(budget, &draft, lower),
+        _ => lower(&draft),
     }
-    build.finish(outputs, graph, options)
 }
 
 /// A tensor and where it lives, as operators see it when lowering.
@@ -73,7 +91,6 @@ struct Build<'t> {
     state_slots: HashMap<usize, u32>,
     constants: Vec<TensorData>,
     values: HashMap<NodeId, Value>,
-    fusions: HashMap<NodeId, Fusion>,
     nodes: Vec<NodeInfo>,
     /// Buffers of f16.
     halves: HashSet<BufferRef>,
@@ -91,7 +108,6 @@ impl<'t> Build<'t> {
             state_slots: HashMap::new(),
             constants: Vec::new(),
             values: HashMap::new(),
-            fusions: HashMap::new(),
             nodes: Vec::new(),
             halves: HashSet::new(),
         }
@@ -99,11 +115,7 @@ impl<'t> Build<'t> {
 
     fn node(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
         let node = graph.node(id);
-        let fusion = self.fusions.remove(&id);
-        let op_name = match &fusion {
-            Some(fusion) => fusion.op.name(),
-            None => node.operator().map_or("tensor", |op| op.name()),
-        };
+        let op_name = node.operator().map_or("tensor", |op| op.name());
         if node.ty.bytes() > self.target.max_binding_bytes {
             return Err(Error::BindingTooLarge {
                 op: op_name.to_string(),
@@ -136,14 +148,7 @@ impl<'t> Build<'t> {
                 BufferRef::Constant(index as u32)
             }
             Kind::Apply(op) => {
-                let (op, operands) = match &fusion {
-                    Some(fusion) => {
-                        let mut operands = graph.node(fusion.absorbed).inputs.clone();
-                        operands.push(fusion.addend);
-                        (&fusion.op, operands)
-                    }
-                    None => (op, node.inputs.clone()),
-                };
+                let operands = &node.inputs;
                 let mut inputs: Vec<Value> = operands.iter().map(|i| self.values[i].clone()).collect();
                 // What is changed is the state itself, even if its value was copied for others.
                 for &i in op.mutates() {
@@ -161,7 +166,7 @@ impl<'t> Build<'t> {
                     (Some(_), Some(guard)) => self.values.get(&guard).map(|v| v.buffer),
                     _ => None,
                 };
-                let alias = graph.aliased(id).filter(|_| fusion.is_none()).map(|i| inputs[i].buffer);
+                let alias = graph.aliased(id).map(|i| inputs[i].buffer);
                 let mut lowering = Lowering {
                     inputs,
                     output: Value { ty: node.ty.clone(), buffer: alias.or(mutated).unwrap_or(BufferRef::Unused) },
@@ -222,7 +227,13 @@ impl<'t> Build<'t> {
         Ok(())
     }
 
-    fn finish(self, outputs: &[(String, NodeId)], graph: &Graph, options: CompileOptions) -> Result<Program> {
+    fn finish(
+        self,
+        outputs: &[(String, NodeId)],
+        graph: &Graph,
+        options: CompileOptions,
+        savings: Vec<Saving>,
+    ) -> Result<Program> {
         let last_step = self.steps.len();
         let mut temps: Vec<Temp> = self.temps.iter().map(|&bytes| Temp { bytes, first: usize::MAX, last: 0 }).collect();
         for (i, step) in self.steps.iter().enumerate() {
@@ -257,6 +268,8 @@ impl<'t> Build<'t> {
             temps,
             plan,
             nodes: self.nodes,
+            savings,
+            remade: 0,
         })
     }
 

@@ -2,10 +2,10 @@
 //! touches a device.
 
 mod choice;
-mod fuse;
 mod halves;
 mod kernel;
 mod lower;
+mod passes;
 mod plan;
 mod program;
 pub mod sanitize;
@@ -16,6 +16,7 @@ mod texels;
 pub use choice::{Choice, Choices, Measured, ShapeClass};
 pub use kernel::{Access, Binding, Define, Kernel, Param, Scalar, Shader};
 pub use lower::{CompileOptions, Dispatch, Lowering, Value, compile};
+pub use passes::{Pass, Passes, Saving};
 pub use plan::{MemoryReport, Plan};
 pub use program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
 pub use target::{AdapterClass, Target};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::choice::Choice;
 use super::kernel::{Access, Kernel};
+use super::passes::Saving;
 use super::plan::Plan;
 use crate::error::{Error, LargeTensor, Site};
 use crate::graph::{NodeId, StateDef, TensorData};
@@ -106,6 +107,10 @@ pub struct Program {
     pub plan: Plan,
     /// The nodes that steps compute, in the order they do.
     pub nodes: Vec<NodeInfo>,
+    /// What each pass came to.
+    pub savings: Vec<Saving>,
+    /// How many values are made again for the sake of a memory budget.
+    pub remade: usize,
 }
 
 impl Program {
@@ -188,6 +193,12 @@ impl Program {
             self.cost().flops as f64 * 1e-9
         )?;
         writeln!(out, "{memory}")?;
+        for saving in &self.savings {
+            writeln!(out, "{saving}")?;
+        }
+        if self.remade > 0 {
+            writeln!(out, "{} values are made again instead of being kept", self.remade)?;
+        }
         for port in &self.inputs {
             writeln!(out, "input   {:<28} {}", port.name, port.ty)?;
         }

@@ -304,7 +304,17 @@ impl Gpu {
         outputs: impl AsRef<[Var<'r>]>,
         states: &States,
     ) -> Result<Executable> {
-        let options = CompileOptions { effects: true, keep_values: false };
+        self.compile_as(recorder, outputs, states, CompileOptions::default())
+    }
+
+    /// As [`Gpu::compile_with`], with options: which passes run, say.
+    pub fn compile_as<'r>(
+        &self,
+        recorder: &'r Recorder,
+        outputs: impl AsRef<[Var<'r>]>,
+        states: &States,
+        options: CompileOptions,
+    ) -> Result<Executable> {
         self.load(self.lower(recorder, outputs.as_ref(), options)?, states)
     }
 
@@ -316,8 +326,8 @@ impl Gpu {
         outputs: impl AsRef<[Var<'r>]>,
         states: &States,
     ) -> Result<Executable> {
-        let options = CompileOptions { effects: false, keep_values: true };
-        self.load(self.lower(recorder, outputs.as_ref(), options)?, states)
+        let options = CompileOptions { effects: false, keep_values: true, ..CompileOptions::default() };
+        self.compile_as(recorder, outputs, states, options)
     }
 
     fn lower(&self, recorder: &Recorder, outputs: &[Var<'_>], options: CompileOptions) -> Result<Program> {

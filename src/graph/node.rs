@@ -176,7 +176,7 @@ impl Node {
 }
 
 /// The tape: nodes in the order they were recorded, and the named state they use.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Graph {
     /// All nodes; a node's inputs precede it.
     pub nodes: Vec<Node>,

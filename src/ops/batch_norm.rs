@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::detach::vjp_of_formula;
 use super::reduce::column_sum;
-use super::{Comparison, Cost, Operator, Storage, VjpCall, expect_f32, operands};
+use super::{Comparison, Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{BufferRef, Lowering, Shader};
+use crate::exec::{AdapterClass, BufferRef, Lowering, Shader};
 use crate::graph::Var;
 use crate::shader;
 use crate::shape::{Shape, TensorType};
@@ -32,6 +32,8 @@ const FOLLOW: Shader = shader!("norm/follow.wgsl", with "common/index.wgsl");
 const ROWS_PER_BLOCK: usize = 16;
 /// Threads a reduction over rows is split over, at least, where there are rows enough.
 const REDUCTION_THREADS: usize = 256;
+/// Rows that a software adapter's threads walk rather than share.
+const SERIAL_ROWS: usize = 1024;
 
 /// How a rows × channels tensor is cut up among threads.
 #[derive(Debug, Clone, Copy)]
@@ -54,8 +56,12 @@ impl Blocks {
     }
 
     /// For a sum over rows: blocks enough to keep threads busy, long enough to be worth a partial sum.
-    fn for_reduction(shape: &Shape) -> Self {
+    fn for_reduction(shape: &Shape, class: AdapterClass) -> Self {
         let one = Self::new(shape, 1);
+        // On a software adapter the dispatch that adds up the blocks takes longer than so many rows.
+        if class == AdapterClass::Software && one.rows <= SERIAL_ROWS {
+            return Self::new(shape, one.rows);
+        }
         let blocks = (REDUCTION_THREADS / one.channels).clamp(1, one.rows.div_ceil(ROWS_PER_BLOCK));
         Self::new(shape, one.rows.div_ceil(blocks))
     }
@@ -119,10 +125,14 @@ impl Operator for Statistics {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (x, stats) = (lowering.input(0), lowering.output());
-        let blocks = Blocks::for_reduction(&x.ty.shape);
-        let partial = lowering.scratch(2 * blocks.count * x.ty.shape.channels());
-        let dispatch = dispatch_blocks!(lowering, STATS_PARTIAL, blocks).bind("x", x.buffer);
+        let blocks = Blocks::for_reduction(&x.ty.shape, lowering.target().class);
+        let only = blocks.count == 1;
+        let partial = if only { stats } else { lowering.scratch(2 * blocks.count * x.ty.shape.channels()) };
+        let dispatch = dispatch_blocks!(lowering, STATS_PARTIAL, blocks).define("ONLY", only).bind("x", x.buffer);
         dispatch.bind("partial", partial).threads(blocks.threads())?;
+        if only {
+            return Ok(());
+        }
         let dispatch = dispatch_blocks!(lowering, STATS, blocks).bind("partial", partial);
         dispatch.bind("stats", stats).threads(blocks.channels)
     }
@@ -240,7 +250,7 @@ impl Operator for Sums {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [gy, x, stats, affine] = [0, 1, 2, 3].map(|i| lowering.input(i).buffer);
         let shape = lowering.input_ty(1).shape.clone();
-        let blocks = Blocks::for_reduction(&shape);
+        let blocks = Blocks::for_reduction(&shape, lowering.target().class);
         let pair = 2 * shape.channels();
         let sums = lowering.output();
         let partial = if blocks.count == 1 { sums } else { lowering.scratch(pair * blocks.count) };
@@ -308,8 +318,9 @@ impl Operator for InputGradient {
         dispatch.bind("sums", sums).bind("gx", gx).threads(blocks.threads())
     }
 
-    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
-        (!self.addend).then(|| Arc::new(InputGradient { addend: true, ..*self }) as Arc<dyn Operator>)
+    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+        let fits = ending == Ending::Addend && !self.addend;
+        fits.then(|| Arc::new(InputGradient { addend: true, ..*self }) as Arc<dyn Operator>)
     }
 
     fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {

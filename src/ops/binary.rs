@@ -1,6 +1,7 @@
 //! Functions of two variables, applied element by element with broadcasting.
 
-use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
+use super::chain::{Function, Pointwise, walk};
+use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -125,8 +126,12 @@ impl Operator for Binary {
         lower_binary(lowering, self.code().1)
     }
 
-    fn is_sum(&self) -> bool {
-        *self == Binary::Add
+    fn ending(&self) -> Option<Ending> {
+        (*self == Binary::Add).then_some(Ending::Addend)
+    }
+
+    fn pointwise(&self, inputs: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+        pointwise(self.code().1, inputs, output)
     }
 }
 
@@ -140,6 +145,12 @@ fn infer_broadcast(inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
         return Err(Mismatch::new("a", format!("at most {MAX_AXES} axes"), shape));
     }
     Ok(TensorType::f32(shape))
+}
+
+/// A function of two operands that broadcast, for passes.
+fn pointwise(code: u32, inputs: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+    let argument = |i: usize| Some((i, walk(&output.shape, &inputs[i].shape)?));
+    Some(Pointwise { function: Function::Binary { code }, arguments: vec![argument(0)?, argument(1)?] })
 }
 
 fn lower_binary(lowering: &mut Lowering<'_>, op: u32) -> Result<()> {
@@ -181,14 +192,14 @@ fn lower_strided(lowering: &mut Lowering<'_>, op: u32, axes: &[Axis]) -> Result<
 
 /// An axis of a broadcast: its extent, and how far apart its neighbours are in each operand (0 where it repeats).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Axis {
-    extent: usize,
-    a: usize,
+pub(super) struct Axis {
+    pub(super) extent: usize,
+    pub(super) a: usize,
     b: usize,
 }
 
 /// The axes of a broadcast, innermost first, with neighbours that both operands walk through as one merged; at least one.
-fn collapse(shape: &Shape, a: &Shape, b: &Shape) -> Vec<Axis> {
+pub(super) fn collapse(shape: &Shape, a: &Shape, b: &Shape) -> Vec<Axis> {
     let rank = shape.rank();
     let (mut stride_a, mut stride_b) = (1, 1);
     let mut axes: Vec<Axis> = Vec::new();
@@ -223,6 +234,16 @@ enum Factor {
     Slope,
     /// `a / b`, 0 where b is 0.
     Ratio,
+}
+
+impl Factor {
+    fn code(self) -> u32 {
+        match self {
+            Factor::Share => SHARE,
+            Factor::Slope => SLOPE,
+            Factor::Ratio => RATIO,
+        }
+    }
 }
 
 impl Operator for Factor {
@@ -263,12 +284,11 @@ impl Operator for Factor {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let code = match self {
-            Factor::Share => SHARE,
-            Factor::Slope => SLOPE,
-            Factor::Ratio => RATIO,
-        };
-        lower_binary(lowering, code)
+        lower_binary(lowering, self.code())
+    }
+
+    fn pointwise(&self, inputs: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+        pointwise(self.code(), inputs, output)
     }
 }
 
@@ -323,6 +343,10 @@ impl Operator for Comparison {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         lower_binary(lowering, self.code().1)
     }
+
+    fn pointwise(&self, inputs: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+        pointwise(self.code().1, inputs, output)
+    }
 }
 
 /// Repeats axes of extent 1 (or missing in front) to a given shape.
@@ -357,6 +381,11 @@ impl Operator for Broadcast {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         lower_binary(lowering, LEFT)
+    }
+
+    fn pointwise(&self, inputs: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+        let walk = walk(&output.shape, &inputs[0].shape)?;
+        Some(Pointwise { function: Function::Same, arguments: vec![(0, walk)] })
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::conv_grouped as grouped;
 use super::conv_lanes::{Lanes, WeightLanes};
 use super::product::{Layout, Product, product};
-use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
+use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, ShapeClass};
 use crate::graph::Var;
@@ -186,9 +186,12 @@ impl Operator for Forward {
         lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue)
     }
 
-    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
-        let fits = !self.addend && !self.relu;
-        fits.then(|| Arc::new(Forward { addend: true, ..*self }) as Arc<dyn Operator>)
+    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+        match ending {
+            Ending::Addend if !self.addend && !self.relu => Some(Arc::new(Forward { addend: true, ..*self })),
+            Ending::Relu if !self.relu => Some(Arc::new(Forward { relu: true, ..*self })),
+            _ => None,
+        }
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -243,8 +246,9 @@ impl Operator for InputGradient {
         lower_adjoint(lowering, &self.conv, &self.shape, Epilogue { bias: None, addend, relu: false })
     }
 
-    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
-        (!self.addend).then(|| Arc::new(InputGradient { addend: true, ..self.clone() }) as Arc<dyn Operator>)
+    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+        let fits = ending == Ending::Addend && !self.addend;
+        fits.then(|| Arc::new(InputGradient { addend: true, ..self.clone() }) as Arc<dyn Operator>)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

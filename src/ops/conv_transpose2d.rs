@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::conv2d::{Conv2d, Epilogue, conv_cost, lower_adjoint, weight_gradient};
-use super::{Cost, Operator, Storage, VjpCall, expect_f32};
+use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;
 use crate::graph::Var;
@@ -138,9 +138,12 @@ impl Operator for Transposed {
         lower_adjoint(lowering, &self.conv.adjoint(), &shape, Epilogue { bias, addend, relu: self.relu })
     }
 
-    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
-        let fits = !self.addend && !self.relu;
-        fits.then(|| Arc::new(Transposed { addend: true, ..*self }) as Arc<dyn Operator>)
+    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+        match ending {
+            Ending::Addend if !self.addend && !self.relu => Some(Arc::new(Transposed { addend: true, ..*self })),
+            Ending::Relu if !self.relu => Some(Arc::new(Transposed { relu: true, ..*self })),
+            _ => None,
+        }
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::product::{Layout, Product, product};
-use super::{Cost, Operator, Storage, VjpCall, expect_f32};
+use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;
 use crate::graph::Var;
@@ -147,9 +147,13 @@ impl Operator for Matmul {
         product(lowering, Product { layout, batch, m, n, k, a: a.buffer, b: b.buffer, bias, addend, relu })
     }
 
-    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
-        let fits = self.layout != Layout::TransposedA && !self.addend && !self.relu;
-        fits.then(|| Arc::new(Matmul { addend: true, ..*self }) as Arc<dyn Operator>)
+    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+        match ending {
+            _ if self.layout == Layout::TransposedA => None,
+            Ending::Addend if !self.addend && !self.relu => Some(Arc::new(Matmul { addend: true, ..*self })),
+            Ending::Relu if !self.relu => Some(Arc::new(Matmul { relu: true, ..*self })),
+            _ => None,
+        }
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

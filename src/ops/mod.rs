@@ -18,6 +18,7 @@ mod batch_norm;
 mod binary;
 mod blocks;
 mod cast;
+mod chain;
 mod concat;
 mod conv2d;
 mod conv_grouped;
@@ -76,6 +77,8 @@ mod vectors;
 pub use average::Clipped;
 pub use batch_norm::Normalized;
 pub use binary::{Binary, Comparison};
+pub use chain::Pointwise;
+pub(crate) use chain::{Argument, Chain, MAX_OPERANDS, MAX_STEPS, Walk};
 pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
 pub use correlation::Correlation;
@@ -130,16 +133,20 @@ pub trait Operator: fmt::Debug + Send + Sync {
         }
     }
 
-    /// The operator that adds one more operand, of the result's type, in the same pass, if there is a kernel for that.
-    /// Compiling puts it in the place of an addition that alone uses the result.
-    fn with_addend(&self) -> Option<Arc<dyn Operator>> {
+    /// What it does to an operand that the operator which makes that operand may do itself, before it writes.
+    fn ending(&self) -> Option<Ending> {
         None
     }
 
-    /// Whether the result is the sum of two operands, of its own type each where nothing is broadcast: such a node can
-    /// become another's addend.
-    fn is_sum(&self) -> bool {
-        false
+    /// The operator that ends so, if there is a kernel for that; the ending's operands come after its own. Compiling puts it
+    /// in the place of the operator whose ending it is and which alone uses the result.
+    fn with_ending(&self, _: Ending) -> Option<Arc<dyn Operator>> {
+        None
+    }
+
+    /// What it does to each element, if that is all it does. Compiling puts several such operators into one dispatch.
+    fn pointwise(&self, _inputs: &[&TensorType], _output: &TensorType) -> Option<Pointwise> {
+        None
     }
 
     /// Which operand the result is, without a dispatch: a value may then share its memory. It is not lowered.
@@ -154,6 +161,15 @@ pub trait Operator: fmt::Debug + Send + Sync {
     fn mutates(&self) -> &'static [usize] {
         &[]
     }
+}
+
+/// What can be done to a result in the pass that makes it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Ending {
+    /// The sum with one more operand, of the result's type.
+    Addend,
+    /// `max(x, 0)`
+    Relu,
 }
 
 /// How an operator's tensors may be stored. Kernels are written for f32; where a tensor is stored as f16, they widen what

@@ -28,8 +28,10 @@ pub(super) fn column_sum(
     dispatch.threads(columns.div_ceil(4))
 }
 
-/// The longest run of elements one thread adds up where splitting gives other threads work.
+/// The longest run of elements one thread adds up where splitting gives other threads work; up to the second where
+/// that saves a third dispatch.
 const CHUNK: usize = 128;
+const LONG_CHUNK: usize = 512;
 
 /// `scale · Σ x` over the axes `first .. last`; they become extents of 1.
 #[derive(Debug, Clone)]
@@ -105,10 +107,11 @@ fn stages(
     norm: bool,
 ) -> Result<()> {
     let lanes = lowering.target().lanes();
-    let mut square = norm;
+    let (mut square, mut first) = (norm, true);
     loop {
-        let chunks = length.div_ceil(CHUNK).max(1);
-        let end = chunks == 1;
+        let run = if (CHUNK * CHUNK..LONG_CHUNK * LONG_CHUNK).contains(&length) { length.isqrt() + 1 } else { CHUNK };
+        let end = length <= if first { CHUNK } else { LONG_CHUNK };
+        let chunks = if end { 1 } else { length.div_ceil(run) };
         let to = if end { output } else { lowering.scratch(outer * chunks * inner) };
         let chunk = length.div_ceil(chunks);
         let dispatch = lowering.dispatch(&SUM).define("WG", lanes).bind("x", from).bind("y", to);
@@ -119,7 +122,7 @@ fn stages(
         if end {
             return Ok(());
         }
-        (from, length, square) = (to, chunks, false);
+        (from, length, square, first) = (to, chunks, false, false);
     }
 }
 

@@ -1,5 +1,6 @@
 //! One of two tensors, element by element.
 
+use super::chain::{Function, Pointwise};
 use super::{Operator, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
@@ -45,6 +46,10 @@ impl Operator for Select {
         let quads = lowering.output_ty().shape.numel().div_ceil(4);
         let dispatch = lowering.dispatch(&SELECT).define("WG", lanes).bind("condition", condition);
         dispatch.bind("a", a).bind("b", b).bind("y", y).param("quads", quads).threads(quads)
+    }
+
+    fn pointwise(&self, _: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+        Some(Pointwise::of_whole(Function::Choice, &[0, 1, 2], output.shape.numel()))
     }
 }
 

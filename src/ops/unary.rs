@@ -1,6 +1,7 @@
 //! Functions of one variable, applied element by element.
 
-use super::{Comparison, Operator, Storage, VjpCall, expect_f32, operands};
+use super::chain::{Function, Pointwise};
+use super::{Comparison, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
 use crate::graph::Var;
@@ -196,6 +197,8 @@ impl Operator for Unary {
         let (x, y, gy) = (call.inputs[0], call.output, call.cotangent);
         let grad = match *self {
             Unary::Affine { scale, .. } => call.grad(0, || gy.scale(scale))?,
+            // The operand need not be kept.
+            Unary::Relu => call.grad(0, || gy.relu_mask(y))?,
             op => call.grad(0, || {
                 let (x, y) = match op.slope() {
                     Slope::OfX => (x, y.detach()?),
@@ -215,6 +218,15 @@ impl Operator for Unary {
         let dispatch = lowering.dispatch(&UNARY).define("WG", lanes).define("OP", op);
         let dispatch = dispatch.bind("x", x.buffer).bind("y", y);
         dispatch.param("quads", quads).param("a", a).param("b", b).threads(quads)
+    }
+
+    fn ending(&self) -> Option<Ending> {
+        (*self == Unary::Relu).then_some(Ending::Relu)
+    }
+
+    fn pointwise(&self, _: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+        let (_, code, a, b) = self.code();
+        Some(Pointwise::of_whole(Function::Unary { code, a, b }, &[0], output.shape.numel()))
     }
 }
 
@@ -255,6 +267,18 @@ impl Operator for UnaryGrad {
         let dispatch = lowering.dispatch(&UNARY_GRAD).define("WG", lanes).define("OP", op);
         let dispatch = dispatch.bind("x", x).bind("y", y).bind("gy", gy).bind("gx", gx);
         dispatch.param("quads", quads).param("a", a).threads(quads)
+    }
+
+    fn pointwise(&self, _: &[&TensorType], output: &TensorType) -> Option<Pointwise> {
+        let (_, code, a, _) = self.0.code();
+        // An operand that does not count need not be kept for this.
+        let operands = match self.0 {
+            Unary::Affine { .. } => [2, 2, 2],
+            Unary::Elu { .. } | Unary::Clamp { .. } => [0, 1, 2],
+            op if op.slope() == Slope::OfY => [1, 1, 2],
+            _ => [0, 0, 2],
+        };
+        Some(Pointwise::of_whole(Function::Gradient { code, a }, &operands, output.shape.numel()))
     }
 }
 

@@ -1,0 +1,189 @@
+//! On which graphs passes do something, and where they must not.
+
+use super::{Pass, Passes};
+use crate::exec::{CompileOptions, Program, Target, compile};
+use crate::ops::{Comparison, Conv2d};
+use crate::{Error, Recorder, Var};
+
+fn program(r: &Recorder, outputs: &[Var<'_>], options: CompileOptions) -> Program {
+    let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+    r.with_graph(|g| compile(g, &outputs, &Target::webgpu_defaults(), options)).expect("valid")
+}
+
+/// The operators that run with these passes alone. What passes claim to save must be what is missing.
+fn operators(r: &Recorder, outputs: &[Var<'_>], passes: &[Pass]) -> Vec<&'static str> {
+    let chosen = passes.iter().fold(Passes::none(), |passes, &pass| passes.with(pass));
+    let [plain, program] =
+        [Passes::none(), chosen].map(|passes| program(r, outputs, CompileOptions { passes, ..Default::default() }));
+    let claimed: usize = program.savings.iter().map(|saving| saving.dispatches).sum();
+    assert_eq!(plain.steps.len() - program.steps.len(), claimed, "{}", program.dump());
+    let names = program.nodes.iter().map(|n| n.op);
+    names.filter(|op| !["reshape", "detach"].contains(op)).collect()
+}
+
+#[test]
+fn only_values_that_nothing_else_wants_are_absorbed() {
+    let r = Recorder::new();
+    let (x, w) = (r.input("x", [1, 4, 4, 8]), r.input("w", [3, 3, 8, 8]));
+    let y = x.conv2d(w, Conv2d { padding: 1, ..Conv2d::default() }).unwrap();
+    let sum = y.add(x).unwrap();
+    let residual = |outputs: &[Var<'_>]| operators(&r, outputs, &[Pass::Residual]);
+    assert_eq!(residual(&[sum]), ["conv2d"]);
+    assert_eq!(residual(&[sum, y]), ["conv2d", "add"]);
+    let also = y.relu().unwrap();
+    assert_eq!(residual(&[sum, also]), ["conv2d", "add", "relu"]);
+    let doubled = y.add(y).unwrap();
+    assert_eq!(residual(&[doubled]), ["conv2d", "add"]);
+    let kept = CompileOptions { keep_values: true, ..Default::default() };
+    let names: Vec<_> = program(&r, &[sum], kept).nodes.iter().map(|n| n.op).collect();
+    assert_eq!(names, ["conv2d", "add"]);
+}
+
+#[test]
+fn an_activation_is_made_with_what_it_ends() {
+    let r = Recorder::new();
+    let (x, w) = (r.input("x", [1, 4, 4, 8]), r.input("w", [3, 3, 8, 8]));
+    let y = x.conv2d(w, Conv2d { padding: 1, ..Conv2d::default() }).unwrap();
+    let joined = y.add(x).unwrap().relu().unwrap();
+    assert_eq!(operators(&r, &[joined], &[Pass::Activation]), ["conv2d", "add", "relu"]);
+    assert_eq!(operators(&r, &[joined], &[Pass::Residual, Pass::Activation]), ["conv2d"]);
+    let (a, b) = (r.input("a", [5, 4]), r.input("b", [4, 3]));
+    let product = a.matmul(b).unwrap();
+    let active = product.relu().unwrap();
+    assert_eq!(operators(&r, &[active], &[Pass::Activation]), ["matmul"]);
+    assert_eq!(operators(&r, &[active, product], &[Pass::Activation]), ["matmul", "relu"]);
+    // A residual after the activation is none of the product's.
+    let after = active.add(r.input("c", [5, 3])).unwrap();
+    assert_eq!(operators(&r, &[after], &[Pass::Residual, Pass::Activation]), ["matmul", "add"]);
+}
+
+#[test]
+fn functions_of_elements_become_one_dispatch() {
+    let r = Recorder::new();
+    let (x, z) = (r.input("x", [3, 5]), r.input("z", [3, 5]));
+    let inner = x.sub(z).unwrap();
+    let y = inner.square().unwrap().scale(2.0).unwrap().tanh().unwrap();
+    assert_eq!(operators(&r, &[y], &[Pass::Chain]), ["chain"]);
+    // What is wanted outside is made once, and the rest from it.
+    assert_eq!(operators(&r, &[y, inner], &[Pass::Chain]), ["sub", "chain"]);
+    assert_eq!(operators(&r, &[y, inner.sum_all().unwrap()], &[Pass::Chain]), ["sub", "chain", "sum"]);
+    // What two chains take is made in both.
+    let other = inner.abs().unwrap();
+    assert_eq!(operators(&r, &[y, other], &[Pass::Chain]), ["chain", "chain"]);
+    // A row and a single number are repeated; a tensor that is computed smaller stays apart.
+    let row = r.input("row", [5]).exp().unwrap();
+    let factor = r.input("factor", [1]).exp().unwrap().scale(0.5).unwrap();
+    let mixed = x.mul(row).unwrap().add(factor).unwrap();
+    assert_eq!(operators(&r, &[mixed], &[Pass::Chain]), ["exp", "chain"]);
+    // Another shape is the same memory.
+    let flat = x.exp().unwrap().reshape([15]).unwrap().log().unwrap();
+    assert_eq!(operators(&r, &[flat], &[Pass::Chain]), ["chain"]);
+    assert_eq!(operators(&r, &[flat], &[]), ["exp", "log"]);
+}
+
+#[test]
+fn a_long_chain_is_cut() {
+    let r = Recorder::new();
+    let mut y = r.input("x", [40]);
+    for _ in 0..20 {
+        y = y.sin().unwrap();
+    }
+    let cut = operators(&r, &[y], &[Pass::Chain]);
+    assert!((3..=4).contains(&cut.len()), "{cut:?}");
+    // And one with many operands.
+    let mut sum = r.input("s", [40]);
+    for i in 0..12 {
+        sum = sum.mul(r.input(&format!("o{i}"), [40])).unwrap();
+    }
+    let cut = operators(&r, &[sum], &[Pass::Chain]);
+    assert!((3..=4).contains(&cut.len()), "{cut:?}");
+}
+
+#[test]
+fn what_is_computed_twice_is_computed_once() {
+    let r = Recorder::new();
+    let (x, z) = (r.input("x", [3, 5]), r.input("z", [3, 5]));
+    let twice = x
+        .add(z)
+        .unwrap()
+        .square()
+        .unwrap()
+        .mul(x.add(z).unwrap().reshape([15]).unwrap().abs().unwrap().reshape([3, 5]).unwrap());
+    let twice = twice.unwrap();
+    assert_eq!(operators(&r, &[twice], &[Pass::Common]), ["add", "square", "abs", "mul"]);
+    assert_eq!(operators(&r, &[twice], &[]), ["add", "square", "add", "abs", "mul"]);
+    // Attributes count, and so does the order of operands.
+    let apart = x.sub(z).unwrap().mul(z.sub(x).unwrap()).unwrap();
+    assert_eq!(operators(&r, &[apart], &[Pass::Common]), ["sub", "sub", "mul"]);
+    let apart = x.scale(2.0).unwrap().mul(x.scale(3.0).unwrap()).unwrap();
+    assert_eq!(operators(&r, &[apart], &[Pass::Common]), ["affine", "affine", "mul"]);
+    // An output stays what it is.
+    let (first, second) = (x.exp().unwrap(), x.exp().unwrap());
+    assert_eq!(operators(&r, &[first, second], &[Pass::Common]), ["exp", "exp"]);
+}
+
+#[test]
+fn state_that_changes_is_read_before() {
+    let r = Recorder::new();
+    let (x, w) = (r.input("x", [6]), r.param("w", [6]));
+    let before = w.mul(x).unwrap().exp().unwrap();
+    let changed = w.assign(before).unwrap();
+    let after = changed.mul(x).unwrap().exp().unwrap();
+    let all = [Pass::Common, Pass::Residual, Pass::Activation, Pass::Chain];
+    assert_eq!(operators(&r, &[after], &all), ["chain", "assign", "mul", "exp"]);
+    let positive = w.compare(Comparison::Greater, r.scalar(0.0)).unwrap().mul(w).unwrap();
+    assert_eq!(operators(&r, &[positive], &all)[..2], ["chain", "chain"]);
+}
+
+#[test]
+fn passes_are_chosen_by_name() {
+    assert!(Pass::ALL.iter().all(|&pass| Pass::named(pass.name()) == Some(pass) && Passes::all().has(pass)));
+    assert_eq!(Pass::named("none"), None);
+    let but = Passes::all().without(Pass::Chain);
+    assert!(!but.has(Pass::Chain) && but.has(Pass::Common) && but.with(Pass::Chain) == Passes::all());
+    let r = Recorder::new();
+    let y = r.input("x", [4]).exp().unwrap().log().unwrap();
+    let program = program(&r, &[y], CompileOptions { passes: Passes::none().with(Pass::Chain), ..Default::default() });
+    assert!(program.dump().contains("pass chain         1 sites, −1 dispatches, −0.00 MiB"), "{}", program.dump());
+}
+
+/// A step of a network whose activations are large beside its weights.
+fn training(r: &Recorder) -> Var<'_> {
+    let mut y = r.input("x", [8, 16, 16, 8]);
+    for i in 0..6 {
+        y = crate::nn::batch_norm_relu(y, &format!("norm{i}")).unwrap();
+        y = y.conv2d(r.param(&format!("w{i}"), [1, 1, 8, 8]), Conv2d::default()).unwrap();
+    }
+    let loss = y.square().unwrap().mean_all().unwrap();
+    let gradients = loss.backward().unwrap();
+    r.step(&crate::ops::Sgd::default(), &gradients, r.scalar(0.1)).unwrap();
+    loss
+}
+
+#[test]
+fn a_budget_makes_cheap_values_again() {
+    let r = Recorder::training();
+    let loss = training(&r);
+    let plain = program(&r, &[loss], CompileOptions::default());
+    let whole = plain.plan.report(&plain).total();
+    assert_eq!(program(&r, &[loss], CompileOptions { memory_budget: Some(whole), ..Default::default() }).remade, 0);
+    let budget = whole * 3 / 4;
+    let tight = program(&r, &[loss], CompileOptions { memory_budget: Some(budget), ..Default::default() });
+    assert!(tight.plan.report(&tight).total() <= budget && tight.remade > 0, "{}", tight.plan.report(&tight));
+    // As many more dispatches as values that are made again.
+    assert_eq!(tight.steps.len(), plain.steps.len() + tight.remade);
+    let less = program(&r, &[loss], CompileOptions { memory_budget: Some(whole - 1), ..Default::default() });
+    assert!((1..=tight.remade).contains(&less.remade));
+}
+
+#[test]
+fn a_budget_that_nothing_can_keep_is_an_error_with_the_largest_tensors() {
+    let r = Recorder::training();
+    let loss = training(&r);
+    let outputs = [(String::new(), loss.id())];
+    let options = CompileOptions { memory_budget: Some(1 << 10), ..Default::default() };
+    let error = r.with_graph(|g| compile(g, &outputs, &Target::webgpu_defaults(), options)).expect_err("too little");
+    let Error::OutOfMemory { needs, limit, largest, .. } = &error else { panic!("{error}") };
+    assert!(*needs > 1 << 10 && *limit == Some(1 << 10) && !largest.is_empty(), "{error}");
+    assert_eq!(largest[0].bytes, 8 * 16 * 16 * 8 * 4);
+}

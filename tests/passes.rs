@@ -1,0 +1,186 @@
+//! Passes change no value: graphs and the models are run with and without each.
+
+use knuckle::data::{SceneBatch, SceneSampler};
+use knuckle::exec::{CompileOptions, Pass, Passes, Program};
+use knuckle::gpu::Data;
+use knuckle::hand::RiggedHand;
+use knuckle::models::{GraphCnnConfig, MeshGraph, Network, TruthBatch};
+use knuckle::ops::{Adam, Comparison, Conv2d};
+use knuckle::rng::Rng;
+use knuckle::train::{Stage, TrainOptions, record_step};
+use knuckle::{Executable, Gpu, Mode, Recorder, Result, States, Var, nn};
+
+/// What a graph gives: every output after each of a few runs, and every state after the last.
+struct Values {
+    program: Program,
+    outputs: Vec<Vec<f32>>,
+    states: Vec<(String, Vec<f32>)>,
+}
+
+const RUNS: u64 = 2;
+
+/// Runs a graph on inputs that are the same for every choice of passes.
+fn run(
+    gpu: &Gpu,
+    mode: Mode,
+    feed: impl Fn(&mut Executable, u64) -> Result<()>,
+    record: impl Fn(&Recorder) -> Result<Vec<Var<'_>>>,
+    options: CompileOptions,
+) -> Result<Values> {
+    let r = Recorder::with_mode(mode);
+    let outputs = record(&r)?;
+    let states = States::seeded(gpu, 7);
+    let mut exe = gpu.compile_as(&r, &outputs, &states, options)?;
+    // Nothing may depend on what buffers held before.
+    exe.poison(0x7fc0_dead)?;
+    let mut values = Vec::new();
+    for run in 0..RUNS {
+        feed(&mut exe, run)?;
+        let out = exe.run(std::iter::empty::<(&str, &[f32])>())?;
+        values.extend((0..out.len()).map(|i| out.f32(i).to_vec()));
+    }
+    let names = states.names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let data = states.read(&names)?.into_iter().map(|data| data.to_f32());
+    let states = names.iter().map(|name| name.to_string()).zip(data).collect();
+    Ok(Values { program: exe.program().clone(), outputs: values, states })
+}
+
+/// Random numbers for every input.
+fn random(exe: &mut Executable, run: u64) -> Result<()> {
+    let inputs = exe.program().inputs.clone();
+    for (i, port) in inputs.iter().enumerate() {
+        let mut rng = Rng::new(100 + run, i as u64);
+        let values: Vec<f32> = (0..port.ty.shape.numel()).map(|_| rng.range(0.0, 1.0)).collect();
+        exe.upload([(port.name.as_str(), &values[..])])?;
+    }
+    Ok(())
+}
+
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+#[track_caller]
+fn compare(name: &str, plain: &Values, with: &Values) {
+    for (i, (a, b)) in plain.outputs.iter().zip(&with.outputs).enumerate() {
+        assert!(bits(a) == bits(b), "output {i} with {name}");
+    }
+    assert_eq!(plain.states.len(), with.states.len());
+    for ((state, a), (_, b)) in plain.states.iter().zip(&with.states) {
+        assert!(bits(a) == bits(b), "{state} with {name}");
+    }
+}
+
+/// Runs the graph plainly, with each pass alone and with all, a training also with a fifth less memory for values, and
+/// compares bits. Gives the programs without and with all.
+#[track_caller]
+fn unchanged(
+    mode: Mode,
+    feed: impl Fn(&mut Executable, u64) -> Result<()>,
+    record: impl Fn(&Recorder) -> Result<Vec<Var<'_>>>,
+) -> Result<[Program; 2]> {
+    let gpu = Gpu::new()?;
+    let plain = run(&gpu, mode, &feed, &record, CompileOptions { passes: Passes::none(), ..Default::default() })?;
+    assert!(plain.outputs.iter().flatten().all(|v| v.is_finite()));
+    let alone = Pass::ALL.map(|pass| (pass.name(), Passes::none().with(pass)));
+    let mut last = None;
+    for (name, passes) in alone.into_iter().chain([("all", Passes::all())]) {
+        let with = run(&gpu, mode, &feed, &record, CompileOptions { passes, ..Default::default() })?;
+        let claimed: usize = with.program.savings.iter().map(|saving| saving.dispatches).sum();
+        assert_eq!(plain.program.steps.len() - with.program.steps.len(), claimed, "{name}");
+        compare(name, &plain, &with);
+        last = Some(with.program);
+    }
+    let all = last.expect("at least one");
+    if mode == Mode::Train {
+        let memory = all.plan.report(&all);
+        let memory_budget = Some(memory.total() - memory.slots / 5);
+        let tight = run(&gpu, mode, &feed, &record, CompileOptions { memory_budget, ..Default::default() })?;
+        assert!(tight.program.remade > 0);
+        compare("a memory budget", &plain, &tight);
+    }
+    Ok([plain.program, all])
+}
+
+fn sites(program: &Program, pass: Pass) -> usize {
+    program.savings.iter().find(|saving| saving.pass == pass).map_or(0, |saving| saving.sites)
+}
+
+#[test]
+fn operands_of_every_shape_in_a_chain() -> Result<()> {
+    let [_, all] = unchanged(Mode::Infer, random, |r| {
+        let x = r.input("x", [3, 7, 8]);
+        let y = x.mul(r.input("row", [8]))?.add(r.input("column", [3, 7, 1]))?.sub(r.input("between", [3, 1, 8]))?;
+        let y = y.max(r.input("one", [1]))?.sin()?;
+        let odd = r.input("odd", [5, 3]).mul(r.input("odd_row", [3]))?.sub(r.input("odd_column", [5, 1]))?;
+        let odd = odd.compare(Comparison::Greater, r.scalar(0.1))?.select(odd.square()?, odd.cos()?)?;
+        // Of a single element, of nothing, and along four axes, which stay apart.
+        let single = r.input("a", [1]).exp()?.add(r.input("b", [1]))?;
+        let none = r.input("none", [0, 3]).exp()?.abs()?;
+        let far = r.input("far", [2, 3, 4, 5]).mul(r.input("scattered", [2, 1, 4, 1]))?.exp()?;
+        Ok(vec![y, odd, single, none, far])
+    })?;
+    let names: Vec<_> = all.nodes.iter().map(|n| n.op).collect();
+    assert_eq!(names.iter().filter(|op| **op == "chain").count(), 4, "{names:?}");
+    Ok(())
+}
+
+#[test]
+fn a_step_of_a_small_network() -> Result<()> {
+    let [_, all] = unchanged(Mode::Train, random, |r| {
+        let x = r.input("x", [2, 12, 12, 3]);
+        let y = nn::conv(x, "stem", 8, 3, Conv2d { padding: 1, ..Conv2d::default() })?.relu()?;
+        let y = nn::residual(nn::residual(y, "a", 8)?, "b", 16)?;
+        let y = nn::linear(y.mean(&[1, 2])?.reshape([2, 16])?, "out", 5, false)?;
+        let error = y.sub(r.input("truth", [2, 5]))?;
+        let loss = error.square()?.mean_all()?.add(error.abs()?.mean_all()?.scale(0.1)?)?;
+        let gradients = loss.backward()?;
+        r.step(&Adam::default(), &gradients, r.scalar(1e-2))?;
+        Ok(vec![loss])
+    })?;
+    for pass in Pass::ALL {
+        assert!(sites(&all, pass) > 0, "{} finds nothing", pass.name());
+    }
+    Ok(())
+}
+
+#[test]
+fn inference_of_the_small_model() -> Result<()> {
+    let mesh = MeshGraph::new(&RiggedHand::right())?;
+    let config = GraphCnnConfig::small();
+    let [plain, all] = unchanged(Mode::Infer, random, |r| {
+        let photo = r.input("photo", [1, config.input_px, config.input_px, 3]);
+        let prediction = Network { config: &config, mesh: &mesh }.predict(photo)?;
+        Ok(prediction.heatmaps.iter().copied().chain([prediction.mesh_uvd]).collect())
+    })?;
+    println!("dispatches: {} as recorded, {} with every pass", plain.steps.len(), all.steps.len());
+    assert!(sites(&all, Pass::Residual) >= 30 && sites(&all, Pass::Chain) >= 4);
+    Ok(())
+}
+
+#[test]
+fn a_training_step_of_the_small_model() -> Result<()> {
+    let (hand, config) = (RiggedHand::right(), GraphCnnConfig::small());
+    let mesh = MeshGraph::new(&hand)?;
+    let options = TrainOptions { batch: 1, ..TrainOptions::new(config.clone()) };
+    let sampler = SceneSampler::new(&hand, config.input_px, 3);
+    let feed = |exe: &mut Executable, run: u64| {
+        let scene = SceneBatch::sample(&sampler, run, 1);
+        let mut truth = TruthBatch::default();
+        scene.scenes.iter().for_each(|scene| truth.push(&scene.truth(), &mesh, config.input_px));
+        let rate = [1e-3];
+        let truths = truth.inputs().into_iter().map(|(name, values)| (name, Data::from(values)));
+        let inputs = scene.inputs().into_iter().chain(truths).chain([("learning_rate", Data::from(&rate))]);
+        let known = |name: &str| exe.program().inputs.iter().any(|port| port.name == name);
+        let inputs: Vec<_> = inputs.filter(|(name, _)| known(name)).collect();
+        exe.upload(inputs)
+    };
+    let [plain, all] = unchanged(Mode::Train, feed, |r| {
+        let losses = record_step(r, &options, &hand, &mesh, Stage::Full)?;
+        Ok(losses.into_iter().map(|(_, loss)| loss).collect())
+    })?;
+    println!("dispatches: {} as recorded, {} with every pass", plain.steps.len(), all.steps.len());
+    assert!(sites(&all, Pass::Common) > 0 && sites(&all, Pass::Residual) > 100 && sites(&all, Pass::Chain) > 50);
+    Ok(())
+}
