@@ -1,5 +1,5 @@
-// y = relu(conv2d(a, b) + c + d): a the input, b the weights, c the bias, d a residual of y's shape; c and d may be
-// access/*_none. An implicit matrix product: a lane owns P neighbouring pixels of one output row times Q groups
+// y = relu(norm(conv2d(a, b) + c) + d): a the input, b the weights, c the bias, d a residual of y's shape; c, d and the
+// normalisation may be access/*_none. An implicit matrix product: a lane owns P neighbouring pixels of one output row times Q groups
 // of four channels, and what it reads of an input row serves every kernel column. No barrier, no workgroup memory.
 // Also from the prelude: CI_LOADS = min(ci, 4), CI_TAIL = (ci % 4 != 0), RELU.
 // Compilers unroll short loops only and fall back to memory for arrays they cannot keep in registers, so the long
@@ -116,11 +116,19 @@ fn main(
     }
 
     for (var q = 0u; q < Q; q++) {
-        let bias = c4(min(channel + 4u * q, last));
+        let from_channel = min(channel + 4u * q, last);
+        let bias = c4(from_channel);
+        let mean = norm_mean(from_channel);
+        let scale = norm_scale(from_channel, co);
+        let shift = norm_shift(from_channel, co);
         for (var p = 0u; p < P; p++) {
             let e = (row * params.ow + ox + p) * co + channel + 4u * q;
             let left = select(0u, co - min(channel + 4u * q, co), live && ox + p < params.ow);
-            var value = acc[p * Q + q] + bias + d4(select(0u, e, left > 0u));
+            var value = acc[p * Q + q] + bias;
+            if (NORM) {
+                value = (value - mean) * scale + shift;
+            }
+            value += d4(select(0u, e, left > 0u));
             if (RELU) {
                 value = select(value, vec4(0.0), value < vec4(0.0));
             }

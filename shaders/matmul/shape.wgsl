@@ -71,15 +71,23 @@ fn multiply(first: u32, row: u32, k: u32) {
     }
 }
 
-// Writes a lane's tile: relu(acc + c + d), c a row of n or access/c_none, d of
-// the shape of y or access/d_none. RELU from the prelude.
+// Writes a lane's tile: relu(norm(acc + c) + d), c a row of n or access/c_none, d of the shape of y or access/d_none, the
+// normalisation access/norm_*. RELU from the prelude.
 fn write_tile(row: u32, column: u32, last: u32) {
     for (var q = 0u; q < Q; q++) {
-        let bias = c4(min(column + 4u * q, last));
+        let from_column = min(column + 4u * q, last);
+        let bias = c4(from_column);
+        let mean = norm_mean(from_column);
+        let scale = norm_scale(from_column, params.n);
+        let shift = norm_shift(from_column, params.n);
         for (var p = 0u; p < P; p++) {
             let left = select(0u, params.n - min(column + 4u * q, params.n), row + p < params.m);
             let e = y_first + (row + p) * params.n + column + 4u * q;
-            var value = acc[p * Q + q] + bias + d4(select(0u, e, left > 0u));
+            var value = acc[p * Q + q] + bias;
+            if (NORM) {
+                value = (value - mean) * scale + shift;
+            }
+            value += d4(select(0u, e, left > 0u));
             if (RELU) {
                 value = select(value, vec4(0.0), value < vec4(0.0));
             }

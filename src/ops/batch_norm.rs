@@ -189,6 +189,10 @@ impl Operator for Normalize {
         dispatch.threads(blocks.threads())
     }
 
+    fn ending(&self) -> Option<Ending> {
+        (!self.train).then_some(Ending::Normalize { eps: self.eps, relu: self.relu })
+    }
+
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         Cost { flops: 3 * output.shape.numel() as u64, bytes: inputs[0].bytes() + output.bytes() }
     }
@@ -318,7 +322,7 @@ impl Operator for InputGradient {
         dispatch.bind("sums", sums).bind("gx", gx).threads(blocks.threads())
     }
 
-    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+    fn with_ending(&self, ending: Ending, _: &[&TensorType]) -> Option<Arc<dyn Operator>> {
         let fits = ending == Ending::Addend && !self.addend;
         fits.then(|| Arc::new(InputGradient { addend: true, ..*self }) as Arc<dyn Operator>)
     }

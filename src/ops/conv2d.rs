@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::conv_grouped as grouped;
 use super::conv_lanes::{Lanes, WeightLanes};
+use super::operand::Norm;
 use super::product::{Layout, Product, product};
 use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, ShapeClass};
 use crate::graph::Var;
-use crate::shape::{Shape, TensorType};
+use crate::shape::{DType, Shape, TensorType};
 
 /// The largest stride, padding and dilation; keeps extents from overflowing.
 const MAX_ATTRIBUTE: usize = 65_535;
@@ -58,6 +59,8 @@ pub(super) struct Extents {
 pub(super) struct Epilogue {
     /// A row of as many elements as the result has channels.
     pub(super) bias: Option<BufferRef>,
+    /// What normalises it then; not where pixels stand in groups, or the channels are no multiple of four, nor in the adjoint.
+    pub(super) norm: Option<Norm>,
     /// A tensor of the result's shape.
     pub(super) addend: Option<BufferRef>,
     pub(super) relu: bool,
@@ -111,14 +114,25 @@ impl Conv2d {
     }
 }
 
-/// A convolution with its epilogue: operands x, w, the bias if there is one, and if `addend` what is added to the
-/// result.
+/// A convolution with its epilogue: operands x, w, the bias if there is one, statistics and affine pair if it ends with a
+/// normalisation (`norm` is then what is added to the variance), and if `addend` what is added to the result.
 #[derive(Debug, Clone, Copy)]
 struct Forward {
     conv: Conv2d,
     bias: bool,
+    norm: Option<f32>,
     addend: bool,
     relu: bool,
+}
+
+impl Forward {
+    /// Whether there is a kernel that normalises what this makes of such operands.
+    fn takes_norm(&self, inputs: &[&TensorType]) -> bool {
+        let plain = self.norm.is_none() && !self.addend && !self.relu;
+        let single = inputs.iter().all(|ty| ty.dtype == DType::F32);
+        let fits = |e: Extents| (self.conv.is_product(&e) || self.conv.is_tiled(&e)) && e.co.is_multiple_of(4);
+        plain && single && self.conv.extents(&inputs[0].shape, &inputs[1].shape).is_ok_and(fits)
+    }
 }
 
 impl Operator for Forward {
@@ -131,7 +145,7 @@ impl Operator for Forward {
     }
 
     fn infer(&self, inputs: &[&TensorType]) -> Result<TensorType, Mismatch> {
-        let expected = 2 + usize::from(self.bias) + usize::from(self.addend);
+        let expected = 2 + usize::from(self.bias) + 2 * usize::from(self.norm.is_some()) + usize::from(self.addend);
         if inputs.len() != expected {
             return Err(Mismatch::new("operands", expected, inputs.len()));
         }
@@ -171,13 +185,17 @@ impl Operator for Forward {
         let bias = self.bias.then(|| lowering.input(2).buffer);
         let addend = self.addend.then(|| lowering.input(lowering.input_count() - 1).buffer);
         let e = self.conv.extents(&x.ty.shape, &w.ty.shape).expect("checked by infer");
+        let norm = self.norm.map(|eps| {
+            let [stats, affine] = [2, 3].map(|i| lowering.input(i + usize::from(self.bias)).buffer);
+            Norm { stats, affine, eps }
+        });
         if self.conv.is_product(&e) {
             let (m, n, k) = (e.n * e.h * e.w, e.co, e.ci);
             let (layout, relu) = (Layout::Plain, self.relu);
-            let p = Product { layout, batch: 1, m, n, k, a: x.buffer, b: w.buffer, bias, addend, relu };
+            let p = Product { layout, batch: 1, m, n, k, a: x.buffer, b: w.buffer, bias, norm, addend, relu };
             return product(lowering, p);
         }
-        let epilogue = Epilogue { bias, addend, relu: self.relu };
+        let epilogue = Epilogue { bias, norm, addend, relu: self.relu };
         if !self.conv.is_tiled(&e) {
             return grouped::forward(lowering, &self.conv, &e, x.buffer, w.buffer, epilogue);
         }
@@ -186,8 +204,11 @@ impl Operator for Forward {
         lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue)
     }
 
-    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+    fn with_ending(&self, ending: Ending, inputs: &[&TensorType]) -> Option<Arc<dyn Operator>> {
         match ending {
+            Ending::Normalize { eps, relu } if self.takes_norm(inputs) => {
+                Some(Arc::new(Forward { norm: Some(eps), relu, ..*self }))
+            }
             Ending::Addend if !self.addend && !self.relu => Some(Arc::new(Forward { addend: true, ..*self })),
             Ending::Relu if !self.relu => Some(Arc::new(Forward { relu: true, ..*self })),
             _ => None,
@@ -243,10 +264,10 @@ impl Operator for InputGradient {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let addend = self.addend.then(|| lowering.input(2).buffer);
-        lower_adjoint(lowering, &self.conv, &self.shape, Epilogue { bias: None, addend, relu: false })
+        lower_adjoint(lowering, &self.conv, &self.shape, Epilogue { bias: None, norm: None, addend, relu: false })
     }
 
-    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+    fn with_ending(&self, ending: Ending, _: &[&TensorType]) -> Option<Arc<dyn Operator>> {
         let fits = ending == Ending::Addend && !self.addend;
         fits.then(|| Arc::new(InputGradient { addend: true, ..self.clone() }) as Arc<dyn Operator>)
     }
@@ -265,12 +286,12 @@ pub(super) fn lower_adjoint(
     epilogue: Epilogue,
 ) -> Result<()> {
     let (gy, w) = (lowering.input(0), lowering.input(1));
-    let Epilogue { bias, addend, relu } = epilogue;
+    let Epilogue { bias, addend, relu, .. } = epilogue;
     let e = conv.extents(shape, &w.ty.shape).expect("checked by infer");
     if conv.is_product(&e) {
         let (m, n, k) = (e.n * e.h * e.w, e.ci, e.co);
         let (layout, a, b) = (Layout::TransposedB, gy.buffer, w.buffer);
-        return product(lowering, Product { layout, batch: 1, m, n, k, a, b, bias, addend, relu });
+        return product(lowering, Product { layout, batch: 1, m, n, k, a, b, bias, norm: None, addend, relu });
     }
     if !conv.is_tiled(&e) {
         return grouped::input_gradient(lowering, conv, &e, gy.buffer, w.buffer, epilogue);
@@ -317,7 +338,7 @@ impl Operator for WeightGradient {
         if self.0.is_product(&e) {
             let (m, n, k) = (e.ci, e.co, e.n * e.h * e.w);
             let (layout, a, b) = (Layout::TransposedA, x.buffer, gy.buffer);
-            let p = Product { layout, batch: 1, m, n, k, a, b, bias: None, addend: None, relu: false };
+            let p = Product { layout, batch: 1, m, n, k, a, b, bias: None, norm: None, addend: None, relu: false };
             return product(lowering, p);
         }
         if !self.0.is_tiled(&e) {
@@ -359,12 +380,12 @@ impl<'r> Var<'r> {
     /// not divide both, a stride or dilation is 0, or the kernel is larger than the padded image.
     #[track_caller]
     pub fn conv2d(self, weight: Var<'r>, conv: Conv2d) -> Result<Var<'r>> {
-        self.recorder().apply(Forward { conv, bias: false, addend: false, relu: false }, &[self, weight])
+        self.recorder().apply(Forward { conv, bias: false, norm: None, addend: false, relu: false }, &[self, weight])
     }
 
     /// [`Var::conv2d`] with a bias and, if `relu`, a ReLU, in the same dispatch.
     #[track_caller]
     pub fn conv2d_bias(self, weight: Var<'r>, bias: Var<'r>, conv: Conv2d, relu: bool) -> Result<Var<'r>> {
-        self.recorder().apply(Forward { conv, bias: true, addend: false, relu }, &[self, weight, bias])
+        self.recorder().apply(Forward { conv, bias: true, norm: None, addend: false, relu }, &[self, weight, bias])
     }
 }

@@ -109,7 +109,7 @@ impl<'a> Shape<'a> {
 
 /// Binds what an epilogue adds.
 fn finish<'s>(dispatch: Dispatch<'s>, epilogue: Epilogue) -> Dispatch<'s> {
-    let Epilogue { bias, addend, relu } = epilogue;
+    let Epilogue { bias, addend, relu, .. } = epilogue;
     let dispatch = dispatch.param("rows_per_split", 0u32);
     let dispatch = dispatch.define("BIAS", bias.is_some()).define("ADDEND", addend.is_some()).define("RELU", relu);
     let dispatch = dispatch.bind("bias", bias.unwrap_or(BufferRef::Unused));

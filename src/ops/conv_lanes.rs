@@ -70,14 +70,14 @@ impl Lanes {
         epilogue: Epilogue,
     ) -> Result<()> {
         let Lanes { pixels: p, groups: q } = self;
-        let Epilogue { bias, addend, relu } = epilogue;
+        let Epilogue { bias, norm, addend, relu } = epilogue;
         let out = lowering.output();
         let dispatch = describe(lowering, &FORWARD, conv, e, [p, q]).define("RELU", relu);
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
         let dispatch = dispatch.operand(Place::A, x, e.n * e.h * e.w, e.ci);
         let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
         let dispatch = dispatch.optional(Place::C, bias, 1, e.co);
-        let dispatch = dispatch.optional(Place::D, addend, e.n * e.oh * e.ow, e.co);
+        let dispatch = dispatch.optional(Place::D, addend, e.n * e.oh * e.ow, e.co).normalized(norm);
         let lanes = e.co.div_ceil(4 * q) * e.ow.div_ceil(p) * e.oh * e.n;
         dispatch.param("rows_per_split", e.n * e.oh).result(out, e.co).threads(lanes)
     }
@@ -92,7 +92,7 @@ impl Lanes {
         epilogue: Epilogue,
     ) -> Result<()> {
         let Lanes { pixels: p, groups: q } = self;
-        let Epilogue { bias, addend, relu } = epilogue;
+        let Epilogue { bias, addend, relu, .. } = epilogue;
         let (out, stride) = (lowering.output(), conv.stride);
         let dispatch = describe(lowering, &INPUT_GRADIENT, conv, e, [p, q]).define("RELU", relu);
         let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));

@@ -135,10 +135,10 @@ impl Operator for Transposed {
         let bias = self.bias.then(|| lowering.input(2).buffer);
         let addend = self.addend.then(|| lowering.input(lowering.input_count() - 1).buffer);
         let shape = lowering.output_ty().shape.clone();
-        lower_adjoint(lowering, &self.conv.adjoint(), &shape, Epilogue { bias, addend, relu: self.relu })
+        lower_adjoint(lowering, &self.conv.adjoint(), &shape, Epilogue { bias, norm: None, addend, relu: self.relu })
     }
 
-    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+    fn with_ending(&self, ending: Ending, _: &[&TensorType]) -> Option<Arc<dyn Operator>> {
         match ending {
             Ending::Addend if !self.addend && !self.relu => Some(Arc::new(Transposed { addend: true, ..*self })),
             Ending::Relu if !self.relu => Some(Arc::new(Transposed { relu: true, ..*self })),

@@ -144,10 +144,10 @@ impl Operator for Matmul {
         let addend = self.addend.then(|| lowering.input(lowering.input_count() - 1).buffer);
         let [batch, m, n, k] = self.extents(&a.ty.shape, &b.ty.shape).expect("checked by infer");
         let Matmul { layout, relu, .. } = *self;
-        product(lowering, Product { layout, batch, m, n, k, a: a.buffer, b: b.buffer, bias, addend, relu })
+        product(lowering, Product { layout, batch, m, n, k, a: a.buffer, b: b.buffer, bias, norm: None, addend, relu })
     }
 
-    fn with_ending(&self, ending: Ending) -> Option<Arc<dyn Operator>> {
+    fn with_ending(&self, ending: Ending, _: &[&TensorType]) -> Option<Arc<dyn Operator>> {
         match ending {
             _ if self.layout == Layout::TransposedA => None,
             Ending::Addend if !self.addend && !self.relu => Some(Arc::new(Matmul { addend: true, ..*self })),

@@ -140,7 +140,7 @@ pub trait Operator: fmt::Debug + Send + Sync {
 
     /// The operator that ends so, if there is a kernel for that; the ending's operands come after its own. Compiling puts it
     /// in the place of the operator whose ending it is and which alone uses the result.
-    fn with_ending(&self, _: Ending) -> Option<Arc<dyn Operator>> {
+    fn with_ending(&self, _ending: Ending, _inputs: &[&TensorType]) -> Option<Arc<dyn Operator>> {
         None
     }
 
@@ -170,6 +170,14 @@ pub enum Ending {
     Addend,
     /// `max(x, 0)`
     Relu,
+    /// Batch normalisation by two more operands, each `[2, C]`: mean and variance of each channel, then scale and shift;
+    /// then ReLU if asked.
+    Normalize {
+        /// What is added to the variance.
+        eps: f32,
+        /// Whether a ReLU follows.
+        relu: bool,
+    },
 }
 
 /// How an operator's tensors may be stored. Kernels are written for f32; where a tensor is stored as f16, they widen what

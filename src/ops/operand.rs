@@ -53,8 +53,19 @@ pub(super) trait Operands: Sized {
     /// Leaves an operand out: zeros.
     fn no_operand(self, place: Place) -> Self;
 
+    /// Binds what normalises the result, whose channels are a multiple of four; or leaves it as it is.
+    fn normalized(self, norm: Option<Norm>) -> Self;
+
     /// Binds the result, of rows of `row` elements.
     fn result(self, buffer: BufferRef, row: usize) -> Self;
+}
+
+/// The batch normalisation of a result by given statistics and affine pair, each `[2, C]`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Norm {
+    pub(super) stats: BufferRef,
+    pub(super) affine: BufferRef,
+    pub(super) eps: f32,
 }
 
 impl Operands for Dispatch<'_> {
@@ -70,6 +81,16 @@ impl Operands for Dispatch<'_> {
             Place::D => shader!("access/d_none.wgsl"),
             _ => shader!("access/c_none.wgsl"),
         })
+    }
+
+    fn normalized(self, norm: Option<Norm>) -> Self {
+        match norm {
+            None => self.include(shader!("access/norm_none.wgsl")),
+            Some(Norm { stats, affine, eps }) => {
+                let dispatch = self.define("NORM_EPS", eps).include(shader!("access/norm_vec4.wgsl"));
+                dispatch.bind("stats", stats).bind("affine", affine)
+            }
+        }
     }
 
     fn result(self, buffer: BufferRef, row: usize) -> Self {

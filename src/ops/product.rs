@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::operand::{Operands, Place};
+use super::operand::{Norm, Operands, Place};
 use super::reduce::column_sum;
 use super::splits;
 use crate::error::Result;
@@ -24,8 +24,8 @@ pub(super) enum Layout {
     TransposedB,
 }
 
-/// `batch` products of two matrices, m×n with the inner extent k, plus a row of n and a matrix, then ReLU if asked; only
-/// the products themselves for `TransposedA`.
+/// `batch` products of two matrices, m×n with the inner extent k, plus a row of n, normalised, plus a matrix, then ReLU if
+/// asked; only the products themselves for `TransposedA`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Product {
     pub(super) layout: Layout,
@@ -36,6 +36,7 @@ pub(super) struct Product {
     pub(super) a: BufferRef,
     pub(super) b: BufferRef,
     pub(super) bias: Option<BufferRef>,
+    pub(super) norm: Option<Norm>,
     pub(super) addend: Option<BufferRef>,
     pub(super) relu: bool,
 }
@@ -95,7 +96,7 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
 
 impl Lanes {
     fn emit(self, lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-        let Product { layout, batch, m, n, k, a, b, bias, addend, relu } = product;
+        let Product { layout, batch, m, n, k, a, b, bias, norm, addend, relu } = product;
         let Lanes { rows: p, groups: q, lanes: split } = self;
         let lanes = lowering.target().lanes();
         if let Some(split) = split {
@@ -126,6 +127,6 @@ impl Lanes {
         let dispatch = dispatch.operand(Place::A, a, batch * m, k).operand(Place::B, b, batch * b_rows, b_row);
         let dispatch = dispatch.result(out, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
         let threads = batch * m.div_ceil(p) * n.div_ceil(4 * q);
-        dispatch.param("m", m).param("n", n).param("k", k).threads(threads)
+        dispatch.normalized(norm).param("m", m).param("n", n).param("k", k).threads(threads)
     }
 }

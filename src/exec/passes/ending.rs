@@ -26,7 +26,7 @@ pub(super) fn absorb(draft: &mut Draft, of_kind: impl Fn(Ending) -> bool) -> usi
             let same = of.ty == node.ty
                 && (ending != Ending::Addend || others.iter().all(|&other| draft.graph.node(other).ty == node.ty));
             let alone = uses.get(&absorbed) == Some(&1);
-            let op = of.operator().filter(|_| alone && same)?.with_ending(ending)?;
+            let op = of.operator().filter(|_| alone && same)?.with_ending(ending, &draft.types(absorbed))?;
             Some((op, absorbed, [of.inputs.clone(), others].concat()))
         });
         if let Some((op, absorbed, inputs)) = found {

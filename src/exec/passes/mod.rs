@@ -19,6 +19,8 @@ use crate::ops::Ending;
 pub enum Pass {
     /// What is computed twice from the same operands is computed once.
     Common,
+    /// A batch normalisation by known statistics, with its ReLU, is made by the convolution whose result it alone uses.
+    Normalization,
     /// An addition is made by the operator whose result it alone uses: residual joins, and where gradients meet.
     Residual,
     /// So is a ReLU.
@@ -29,12 +31,13 @@ pub enum Pass {
 
 impl Pass {
     /// Every pass, in the order they run.
-    pub const ALL: [Pass; 4] = [Pass::Common, Pass::Residual, Pass::Activation, Pass::Chain];
+    pub const ALL: [Pass; 5] = [Pass::Common, Pass::Normalization, Pass::Residual, Pass::Activation, Pass::Chain];
 
     /// The name in dumps and options.
     pub fn name(self) -> &'static str {
         match self {
             Pass::Common => "common",
+            Pass::Normalization => "normalization",
             Pass::Residual => "residual",
             Pass::Activation => "activation",
             Pass::Chain => "chain",
@@ -49,6 +52,7 @@ impl Pass {
     fn run(self, draft: &mut Draft, target: &Target) -> usize {
         match self {
             Pass::Common => common::merge(draft),
+            Pass::Normalization => ending::absorb(draft, |ending| matches!(ending, Ending::Normalize { .. })),
             Pass::Residual => ending::absorb(draft, |ending| ending == Ending::Addend),
             Pass::Activation => ending::absorb(draft, |ending| ending == Ending::Relu),
             Pass::Chain => chain::join(draft, target),

@@ -58,6 +58,29 @@ fn an_activation_is_made_with_what_it_ends() {
 }
 
 #[test]
+fn a_normalisation_by_known_statistics_is_made_with_its_convolution() {
+    let pass = [Pass::Normalization];
+    let norm = |y, name| crate::nn::batch_norm_relu(y, name).unwrap();
+    for kernel in [1, 3] {
+        let r = Recorder::new();
+        let x = r.input("x", [1, 6, 6, 8]);
+        let y = x.conv2d(r.param("w", [kernel, kernel, 8, 12]), Conv2d::default()).unwrap();
+        assert_eq!(operators(&r, &[norm(y, "n")], &pass), ["conv2d"]);
+        assert_eq!(operators(&r, &[norm(y, "n"), y], &pass), ["conv2d", "batch_norm"]);
+        // Its residual comes behind; one before it, or an activation, does not fit.
+        let behind = norm(y, "n").add(r.input("r", y.shape())).unwrap();
+        assert_eq!(operators(&r, &[behind], &[Pass::Normalization, Pass::Residual]), ["conv2d", "add"]);
+        let before = norm(y.add(r.input("r", y.shape())).unwrap(), "n");
+        assert_eq!(operators(&r, &[before], &[Pass::Normalization, Pass::Residual]), ["conv2d", "batch_norm"]);
+        let odd = x.conv2d(r.param("odd", [kernel, kernel, 8, 6]), Conv2d::default()).unwrap();
+        assert_eq!(operators(&r, &[norm(odd, "m")], &pass), ["conv2d", "batch_norm"]);
+    }
+    let r = Recorder::training();
+    let y = r.input("x", [2, 6, 6, 8]).conv2d(r.param("w", [1, 1, 8, 12]), Conv2d::default()).unwrap();
+    assert!(operators(&r, &[norm(y, "n")], &pass).contains(&"batch_norm"));
+}
+
+#[test]
 fn functions_of_elements_become_one_dispatch() {
     let r = Recorder::new();
     let (x, z) = (r.input("x", [3, 5]), r.input("z", [3, 5]));
