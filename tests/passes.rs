@@ -6,10 +6,10 @@ use knuckle::gpu::Data;
 use knuckle::graph::TensorData;
 use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnnConfig, MeshGraph, Network, TruthBatch};
-use knuckle::ops::{Adam, Comparison, Conv2d};
+use knuckle::ops::{Adam, Comparison, Conv2d, Sgd};
 use knuckle::rng::Rng;
 use knuckle::train::{Stage, TrainOptions, record_step};
-use knuckle::{Executable, Gpu, Mode, Recorder, Result, States, Var, nn};
+use knuckle::{Error, Executable, Gpu, Mode, Recorder, Result, States, Var, nn};
 
 /// What a graph gives: every output after each of a few runs, and every state after the last.
 struct Values {
@@ -232,4 +232,50 @@ fn the_models_take_fewer_dispatches() -> Result<()> {
         assert!(none.steps.len() - all.steps.len() >= least, "{name}");
     }
     Ok(())
+}
+
+fn program(r: &Recorder, y: Var<'_>, options: CompileOptions) -> Program {
+    let outputs = [(String::new(), y.id())];
+    r.with_graph(|g| compile(g, &outputs, &Target::webgpu_defaults(), options)).expect("valid")
+}
+
+/// A step of a network whose activations are large beside its weights.
+fn training(r: &Recorder) -> Var<'_> {
+    let mut y = r.input("x", [8, 16, 16, 8]);
+    for i in 0..6 {
+        y = nn::batch_norm_relu(y, &format!("norm{i}")).unwrap();
+        y = y.conv2d(r.param(&format!("w{i}"), [1, 1, 8, 8]), Conv2d::default()).unwrap();
+    }
+    let loss = y.square().unwrap().mean_all().unwrap();
+    let gradients = loss.backward().unwrap();
+    r.step(&Sgd::default(), &gradients, r.scalar(0.1)).unwrap();
+    loss
+}
+
+#[test]
+fn a_budget_makes_cheap_values_again() {
+    let r = Recorder::training();
+    let loss = training(&r);
+    let plain = program(&r, loss, CompileOptions::default());
+    let whole = plain.plan.report(&plain).total();
+    assert_eq!(program(&r, loss, CompileOptions { memory_budget: Some(whole), ..Default::default() }).remade, 0);
+    let budget = whole * 3 / 4;
+    let tight = program(&r, loss, CompileOptions { memory_budget: Some(budget), ..Default::default() });
+    assert!(tight.plan.report(&tight).total() <= budget && tight.remade > 0, "{}", tight.plan.report(&tight));
+    // As many more dispatches as values that are made again.
+    assert_eq!(tight.steps.len(), plain.steps.len() + tight.remade);
+    let less = program(&r, loss, CompileOptions { memory_budget: Some(whole - 1), ..Default::default() });
+    assert!((1..=tight.remade).contains(&less.remade));
+}
+
+#[test]
+fn a_budget_that_nothing_can_keep_is_an_error_with_the_largest_tensors() {
+    let r = Recorder::training();
+    let loss = training(&r);
+    let outputs = [(String::new(), loss.id())];
+    let options = CompileOptions { memory_budget: Some(1 << 10), ..Default::default() };
+    let error = r.with_graph(|g| compile(g, &outputs, &Target::webgpu_defaults(), options)).expect_err("too little");
+    let Error::OutOfMemory { needs, limit, largest, .. } = &error else { panic!("{error}") };
+    assert!(*needs > 1 << 10 && *limit == Some(1 << 10) && !largest.is_empty(), "{error}");
+    assert_eq!(largest[0].bytes, 8 * 16 * 16 * 8 * 4);
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use kernels_tests::{budget, cases, harness, variants};
 use knuckle::error::Result;
-use knuckle::exec::{AdapterClass, CompileOptions, Program, Target, compile};
+use knuckle::exec::{AdapterClass, CompileOptions, Passes, Program, Target, compile};
 use knuckle::ops::{Conv2d, CumulativeSum, SortOrder, SpmmMatrix};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Var};
@@ -22,7 +22,7 @@ fn least() -> [Target; 2] {
 
 fn lower(r: &Recorder, outputs: &[Var<'_>], effects: bool) -> Result<Program> {
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-    let options = CompileOptions { effects, ..CompileOptions::default() };
+    let options = CompileOptions { effects, passes: Passes::none(), ..CompileOptions::default() };
     r.with_graph(|graph| compile(graph, &outputs, &Target::webgpu_defaults(), options))
 }
 

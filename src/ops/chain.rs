@@ -1,5 +1,7 @@
 //! Functions of elements, described so that several operators in a row become one dispatch.
 
+use std::sync::Arc;
+
 use super::{Cost, Operator, VjpCall};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
@@ -154,7 +156,16 @@ impl Chain {
     pub(crate) fn operands(&self) -> usize {
         self.walks.len()
     }
+
+    /// What computes it.
+    pub(crate) fn operator(self) -> Arc<dyn Operator> {
+        Arc::new(Chained(self))
+    }
 }
+
+/// A chain as an operator.
+#[derive(Debug)]
+struct Chained(Chain);
 
 /// The names of the prelude's constants and of the parameters, by operand or step.
 macro_rules! numbered {
@@ -179,7 +190,7 @@ numbered! {
     OUTER_STRIDE "u" [0 1 2 3 4 5];
 }
 
-impl Operator for Chain {
+impl Operator for Chained {
     fn name(&self) -> &'static str {
         "chain"
     }
@@ -199,12 +210,13 @@ impl Operator for Chain {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let operands: Vec<BufferRef> = (0..self.walks.len()).map(|i| lowering.input(i).buffer).collect();
+        let Chain { walks, steps } = &self.0;
+        let operands: Vec<BufferRef> = (0..walks.len()).map(|i| lowering.input(i).buffer).collect();
         let (y, lanes, total) = (lowering.output(), lowering.target().lanes(), lowering.output_ty().shape.numel());
         let quads = total.div_ceil(4);
         let mut dispatch = lowering.dispatch(&CHAIN).define("WG", lanes).bind("y", y);
         for i in 0..MAX_OPERANDS {
-            let walk = self.walks.get(i);
+            let walk = walks.get(i);
             dispatch = dispatch.define(WALK[i], walk.map_or(0, Walk::kind));
             dispatch = dispatch.bind(OPERAND[i], operands.get(i).copied().unwrap_or(BufferRef::Unused));
             let axis =
@@ -215,7 +227,7 @@ impl Operator for Chain {
             dispatch = dispatch.param(OUTER_STRIDE[i], outer.stride);
         }
         for i in 0..MAX_STEPS {
-            let (kind, code, a, b) = match self.steps.get(i).map(|(function, _)| *function) {
+            let (kind, code, a, b) = match steps.get(i).map(|(function, _)| *function) {
                 None => (0, 0, 0.0, 0.0),
                 Some(Function::Unary { code, a, b }) => (1, code, a, b),
                 Some(Function::Gradient { code, a }) => (2, code, a, 0.0),
@@ -223,7 +235,7 @@ impl Operator for Chain {
                 Some(Function::Choice) => (4, 0, 0.0, 0.0),
                 Some(Function::Same) => (5, 0, 0.0, 0.0),
             };
-            let argument = |n: usize| match self.steps.get(i).and_then(|(_, arguments)| arguments.get(n)) {
+            let argument = |n: usize| match steps.get(i).and_then(|(_, arguments)| arguments.get(n)) {
                 Some(Argument::Step(step)) => MAX_OPERANDS + step,
                 Some(Argument::Operand(operand)) => *operand,
                 None => 0,
@@ -238,7 +250,7 @@ impl Operator for Chain {
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         Cost {
-            flops: (self.steps.len() * output.shape.numel()) as u64,
+            flops: (self.0.steps.len() * output.shape.numel()) as u64,
             bytes: inputs.iter().map(|t| t.bytes()).sum::<u64>() + output.bytes(),
         }
     }

@@ -2,7 +2,6 @@
 //! then it need not be written at all.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use super::draft::Draft;
 use crate::exec::target::Target;
@@ -36,7 +35,7 @@ pub(super) fn join(draft: &mut Draft, target: &Target) -> usize {
     for (id, Expression { chain, leaves }) in expressions {
         let fewer = leaves.len() < draft.graph.node(id).inputs.len();
         if !inlined.contains(&id) && (chain.len() > 1 || fewer) {
-            draft.replace(id, Arc::new(chain), leaves);
+            draft.replace(id, chain.operator(), leaves);
         }
     }
     inlined.len()
