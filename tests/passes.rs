@@ -193,7 +193,7 @@ fn a_training_step_of_the_small_model() -> Result<()> {
         Ok(losses.into_iter().map(|(_, loss)| loss).collect())
     })?;
     println!("dispatches: {} as recorded, {} with every pass", plain.steps.len(), all.steps.len());
-    assert!(sites(&all, Pass::Common) > 0 && sites(&all, Pass::Residual) > 100 && sites(&all, Pass::Chain) > 50);
+    assert!(sites(&all, Pass::Common) > 0 && sites(&all, Pass::Residual) > 80 && sites(&all, Pass::Chain) > 50);
     Ok(())
 }
 
@@ -222,7 +222,7 @@ fn the_models_take_fewer_dispatches() -> Result<()> {
     let options = TrainOptions { batch: 16, ..TrainOptions::new(GraphCnnConfig::small()) };
     let losses = record_step(&r, &options, &hand, &mesh, Stage::Full)?;
     let losses: Vec<_> = losses.into_iter().map(|(_, loss)| loss).collect();
-    rows.push(("small, training step of 16".to_string(), programs(&r, &losses)?, 200));
+    rows.push(("small, training step of 16".to_string(), programs(&r, &losses)?, 150));
     for (name, programs, least) in rows {
         let [none, residual, all] = &programs[..] else { unreachable!("three choices") };
         let slots = |p: &Program| p.plan.report(p).slots as f64 / f64::from(1 << 20);
