@@ -9,7 +9,7 @@ use super::mesh_graph::MeshGraph;
 use crate::error::{Error, Result};
 use crate::graph::{Recorder, Var};
 use crate::hand::joints::JOINTS;
-use crate::nn::losses::{MeshLoss, MeshTruth, squared_error};
+use crate::nn::losses::{MeshLoss, MeshTruth, Reduction, l1_loss, squared_error};
 use crate::nn::{batch_norm_relu, chebyshev, conv, conv_small, hourglass, linear, residual};
 use crate::ops::Conv2d;
 
@@ -38,12 +38,19 @@ pub struct GraphCnnConfig {
     pub pose: [usize; 2],
     /// Standard deviation of a heat-map's Gaussian, px of the heat-map.
     pub sigma_px: f32,
+    /// Whether the joints are also read off maps of their own, with a loss of their own, and given to the graph CNN beside the
+    /// code: see [`Prediction::joints_uvd`]. The paper's network has no such thing; a small one learns faster with it.
+    #[serde(default)]
+    pub reads_joints: bool,
 }
 
 /// Lengths in the losses of the second stage are in units of four bone lengths, about half a hand, over which image
 /// coordinates run from −1 to 1 too: space and image then weigh alike, and neither drowns the heat-maps. (The paper
 /// does not give its unit.)
 const LOSS_UNIT: f32 = 0.25;
+
+/// How much the joints read off the maps weigh against the mesh's vertices, of which there are fifty times as many.
+const READING_WEIGHT: f32 = 10.0;
 
 /// Terms of a Chebyshev convolution (K in the paper).
 const ORDER: usize = 3;
@@ -70,6 +77,7 @@ impl GraphCnnConfig {
             graph: [64, 64, 32, 16],
             pose: [16, 32],
             sigma_px: 4.0,
+            reads_joints: false,
         }
     }
 
@@ -87,6 +95,7 @@ impl GraphCnnConfig {
             graph: [32, 32, 32, 16],
             pose: [8, 16],
             sigma_px: 2.0,
+            reads_joints: true,
         }
     }
 
@@ -132,6 +141,21 @@ pub struct Prediction<'r> {
     pub heatmaps: Vec<Var<'r>>,
     /// N×V×3: image coordinates in [−1, 1] over the crop, and depth relative to the wrist over the scale.
     pub mesh_uvd: Var<'r>,
+    /// N×21×3 like the mesh, where the configuration says so: each joint's mean place under the softmax of a map, and the
+    /// mean of a depth map under the same softmax (Sun et al. 2018, "Integral Human Pose Regression"; depth as in Iqbal et al.
+    /// 2018, "Hand Pose Estimation via Latent 2.5D Heatmap Regression").
+    pub joints_uvd: Option<Var<'r>>,
+}
+
+/// What the stacked hourglass makes of a batch of photos.
+#[derive(Debug, Clone)]
+pub struct Hourglass<'r> {
+    /// See [`Prediction::heatmaps`].
+    pub heatmaps: Vec<Var<'r>>,
+    /// See [`Prediction::joints_uvd`].
+    pub joints_uvd: Option<Var<'r>>,
+    /// N×h×w×C after the last stack, for the encoder.
+    pub features: Var<'r>,
 }
 
 /// Records the network's parts.
@@ -144,43 +168,66 @@ pub struct Network<'a> {
 }
 
 impl Network<'_> {
-    /// The stacked hourglass (Newell et al. 2016, §3): the heat-maps of each stack, and the features after the last.
+    /// The stacked hourglass (Newell et al. 2016, §3) on photos N×S×S×3 (sRGB in [0, 1]).
     #[track_caller]
-    pub fn heatmaps<'r>(&self, photo: Var<'r>) -> Result<(Vec<Var<'r>>, Var<'r>)> {
+    pub fn hourglass<'r>(&self, photo: Var<'r>) -> Result<Hourglass<'r>> {
         let c = self.config.features;
-        photo.recorder().scoped("hourglass", || {
+        let r = photo.recorder();
+        r.scoped("hourglass", || {
             let x = photo.offset(-0.5)?.scale(4.0)?;
             let x = conv(x, "stem", self.config.stem, 7, Conv2d { stride: 2, padding: 3, ..Conv2d::default() })?;
             let x = residual(batch_norm_relu(x, "stem_norm")?, "stem1", c / 2)?.max_pool2d(2, 2, 0)?;
             let mut x = residual(residual(x, "stem2", c / 2)?, "stem3", c)?;
-            let mut maps = Vec::new();
+            let mut heatmaps = Vec::new();
+            let mut joints_uvd = None;
             for stack in 0..self.config.stacks {
                 let name = |part: &str| format!("{part}{stack}");
                 let y = residual(hourglass(x, &name("stack"), self.config.depth)?, &name("post"), c)?;
                 let features = conv(y, &name("features"), c, 1, Conv2d::default())?;
                 let features = batch_norm_relu(features, &name("features_norm"))?;
                 let map = conv_small(features, &name("heatmaps"), HEATMAPS)?;
-                maps.push(map);
+                heatmaps.push(map);
+                if self.config.reads_joints && stack + 1 == self.config.stacks {
+                    joints_uvd = Some(r.layer("joints", || self.read_joints(features))?);
+                }
                 let back = conv(features, &name("merge_features"), c, 1, Conv2d::default())?;
                 x = x.add(back)?.add(conv(map, &name("merge_heatmaps"), c, 1, Conv2d::default())?)?;
             }
-            Ok((maps, x))
+            Ok(Hourglass { heatmaps, joints_uvd, features: x })
         })
     }
 
-    /// The encoder and the graph CNN: from features and heat-maps to N×V×3.
+    /// Joints read off maps, see [`Prediction::joints_uvd`].
     #[track_caller]
-    fn mesh<'r>(&self, features: Var<'r>, heatmaps: Var<'r>) -> Result<Var<'r>> {
+    fn read_joints<'r>(&self, features: Var<'r>) -> Result<Var<'r>> {
         let r = features.recorder();
+        let [n, h, w, _] = features.shape().nhwc().expect("an image");
+        let places = conv_small(features, "places", HEATMAPS)?;
+        let depths = conv_small(features, "depths", HEATMAPS)?;
+        let uv = places.soft_argmax2d(1.0)?.scale(2.0 / self.config.heatmap_px() as f32)?.offset(-1.0)?;
+        let [places, depths] = [places, depths].map(|map| map.reshape([n, h * w, HEATMAPS]));
+        let d = places?.softmax(1)?.mul(depths?)?.sum(&[1])?.reshape([n, HEATMAPS, 1])?;
+        r.concat(&[uv, d], 2)?.slice(1, 0, JOINTS)
+    }
+
+    /// The encoder and the graph CNN: to N×V×3.
+    #[track_caller]
+    fn mesh<'r>(&self, seen: &Hourglass<'r>) -> Result<Var<'r>> {
+        let r = seen.features.recorder();
         let code = r.scoped("encoder", || {
-            let mut x = r.concat(&[features, heatmaps], 3)?;
+            let last = *seen.heatmaps.last().expect("at least one stack");
+            let mut x = r.concat(&[seen.features, last], 3)?;
             for (i, &c) in self.config.encoder.iter().enumerate() {
                 x = residual(residual(x, &format!("level{i}a"), c)?, &format!("level{i}b"), c)?;
                 x = x.max_pool2d(2, 2, 0)?;
             }
             let x = batch_norm_relu(x, "norm")?;
             let [n, h, w, c] = x.shape().nhwc().expect("an image");
-            linear(x.reshape([n, h * w * c])?, "code", self.config.latent, true)
+            let code = linear(x.reshape([n, h * w * c])?, "code", self.config.latent, true)?;
+            match seen.joints_uvd {
+                Some(joints) => r.concat(&[code, joints.reshape([n, JOINTS * 3])?], 1),
+                None => Ok(code),
+            }
         })?;
         r.scoped("graph", || {
             let [c0, c1, c2, c3] = self.config.graph;
@@ -201,9 +248,8 @@ impl Network<'_> {
     /// The whole network on photos N×S×S×3 (sRGB in [0, 1]).
     #[track_caller]
     pub fn predict<'r>(&self, photo: Var<'r>) -> Result<Prediction<'r>> {
-        let (heatmaps, features) = self.heatmaps(photo)?;
-        let last = *heatmaps.last().expect("at least one stack");
-        Ok(Prediction { mesh_uvd: self.mesh(features, last)?, heatmaps })
+        let seen = self.hourglass(photo)?;
+        Ok(Prediction { mesh_uvd: self.mesh(&seen)?, heatmaps: seen.heatmaps, joints_uvd: seen.joints_uvd })
     }
 
     /// The joints (N×21×3) of mesh positions (N×V×3) by the linear graph CNN: two Chebyshev convolutions, each followed by
@@ -250,6 +296,7 @@ impl Network<'_> {
 pub(crate) struct TrainingLosses<'r> {
     pub(crate) total: Var<'r>,
     pub(crate) heatmap: Var<'r>,
+    pub(crate) reading: Option<Var<'r>>,
     pub(crate) mesh: Option<MeshLoss<'r>>,
     pub(crate) pose: Var<'r>,
 }
@@ -258,6 +305,7 @@ impl<'r> TrainingLosses<'r> {
     /// The terms by name, for reports.
     pub(crate) fn terms(&self) -> Vec<(&'static str, Var<'r>)> {
         let mut terms = vec![("heatmap", self.heatmap), ("pose", self.pose)];
+        terms.extend(self.reading.map(|reading| ("reading", reading)));
         if let Some(mesh) = &self.mesh {
             let MeshLoss { vertex, normal, edge, laplacian } = *mesh;
             terms.extend([("vertex", vertex), ("normal", normal), ("edge", edge), ("laplacian", laplacian)]);
@@ -270,9 +318,24 @@ impl<'a> Network<'a> {
     /// First stage: the hourglass by its heat-maps, and apart from it the pose regressor from true meshes.
     #[track_caller]
     pub(crate) fn pretraining_losses<'r>(&self, photo: Var<'r>, truth: &TruthVars<'r>) -> Result<TrainingLosses<'r>> {
-        let heatmap = self.heatmap_loss(&self.heatmaps(photo)?.0, truth.joints_uv)?;
+        let seen = self.hourglass(photo)?;
+        let heatmap = self.heatmap_loss(&seen.heatmaps, truth.joints_uv)?;
+        let reading = self.reading_loss(seen.joints_uvd, truth)?;
         let pose = squared_error(self.joints(truth.mesh.xyz)?, truth.joints_xyz)?;
-        Ok(TrainingLosses { total: heatmap.add(pose)?, heatmap, mesh: None, pose })
+        let total = reading.map_or(Ok(heatmap), |reading| heatmap.add(reading))?.add(pose)?;
+        Ok(TrainingLosses { total, heatmap, reading, mesh: None, pose })
+    }
+
+    /// The loss of the joints read off maps: the sum of absolute differences (Sun et al. 2018, eq. 4), in space as in the image.
+    #[track_caller]
+    fn reading_loss<'r>(&self, joints_uvd: Option<Var<'r>>, truth: &TruthVars<'r>) -> Result<Option<Var<'r>>> {
+        let Some(joints) = joints_uvd else { return Ok(None) };
+        let r = joints.recorder();
+        let uv = truth.joints_uv.scale(2.0 / self.config.input_px as f32)?.offset(-1.0)?;
+        let known = r.concat(&[uv, truth.joints_xyz.slice(2, 2, 1)?], 2)?;
+        let units = r.constant([1, 1, 3], &[READING_WEIGHT, READING_WEIGHT, READING_WEIGHT * LOSS_UNIT])?;
+        let [joints, known] = [joints.mul(units)?, known.mul(units)?];
+        Ok(Some(l1_loss(joints, known, Reduction::BatchMean)?))
     }
 
     /// Second stage: everything, 0.5·heat-map + mesh + pose (eq. 6).
@@ -286,8 +349,10 @@ impl<'a> Network<'a> {
         let pose = squared_error(joints, truth.joints_xyz.scale(LOSS_UNIT)?)?;
         let known = MeshTruth { xyz: truth.mesh.xyz.scale(LOSS_UNIT)?, ..truth.mesh };
         let mesh = MeshLoss::new(xyz.scale(LOSS_UNIT)?, uv, &known, &self.mesh.operators)?;
+        let reading = self.reading_loss(prediction.joints_uvd, truth)?;
         let total = heatmap.scale(0.5)?.add(mesh.total()?)?.add(pose)?;
-        Ok(TrainingLosses { total, heatmap, mesh: Some(mesh), pose })
+        let total = reading.map_or(Ok(total), |reading| total.add(reading))?;
+        Ok(TrainingLosses { total, heatmap, reading, mesh: Some(mesh), pose })
     }
 }
 
