@@ -299,5 +299,10 @@ for op, (optimizer, settings) in OPTIMIZERS.items():
         metadata[f"{op}{number}"] = json.dumps({"op": op, "optimizer": True, "rate": rate, **setting})
         tensors |= {f"{op}{number}/x0": start, f"{op}{number}/x1": slopes, f"{op}{number}/y": parameter.detach().float()}
 
+for n, p, columns in [(2, 3, 1), (1, 6, 4)]:
+    half = normal(n, p, p)
+    spd = half @ half.transpose(1, 2) + torch.eye(p)
+    case("solve_spd", [spd, normal(n, p, columns)], lambda a, b: torch.linalg.solve((a + a.transpose(1, 2)) / 2, b))
+
 save_file(tensors, "pytorch.safetensors", metadata)
 print(f"{len(metadata)} cases of {len({json.loads(m)['op'] for m in metadata.values()})} operators, torch {torch.__version__}")

@@ -205,6 +205,13 @@ pub const BUDGETS: &[Budget] = &[
     row("matmul", 4.0, 64.0, 64.0, "sums over the inner extent, which cancel"),
     row("linear", 4.0, 64.0, 64.0, "sums over the inner extent, which cancel"),
     row("batch_matmul", 4.0, 16.0, 16.0, "sums over the inner extent, which cancel"),
+    row(
+        "solve_spd",
+        16.0,
+        32.0,
+        128.0,
+        "sums that cancel, divided by pivots: as many digits are lost as the matrix's condition has",
+    ),
     row("batch_norm_train", 16.0, 32.0, 512.0, "two means, a root, a division; the gradient subtracts its own means"),
     row("batch_norm_infer", 8.0, 16.0, 64.0, "a difference, a root, a division"),
     row(

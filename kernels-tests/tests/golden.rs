@@ -134,6 +134,7 @@ fn record<'r>(a: &Attributes, r: &'r Recorder, x: &[Var<'r>]) -> Result<Var<'r>>
                 ["stride", "padding", "output_padding", "dilation", "groups"].map(|name| a.size(name));
             first.conv_transpose2d(x[1], ConvTranspose2d { stride, padding, output_padding, dilation, groups })
         }
+        "solve_spd" => first.solve_spd(x[1]),
         "batch_matmul" => first.batch_matmul(x[1], a.flag("transpose_a"), a.flag("transpose_b")),
         "avg_pool2d" => {
             let [kernel, stride, padding] = ["kernel", "stride", "padding"].map(|name| a.size(name));

@@ -388,6 +388,14 @@ const MISTAKES: &[(&str, &str, Build)] = &[
     ("batch_matmul", "operand", |r| {
         r.input("a", [1, 1 << 40, 1]).batch_matmul(r.input("b", [1, 1, 1 << 40]), false, false)
     }),
+    ("solve_spd", "a", |r| r.input("a", [3, 3]).solve_spd(r.input("b", [3, 3, 1]))),
+    ("solve_spd", "a", |r| r.input("a", [2, 3, 4]).solve_spd(r.input("b", [2, 3, 1]))),
+    ("solve_spd", "a", |r| r.input("a", [2, 129, 129]).solve_spd(r.input("b", [2, 129, 1]))),
+    ("solve_spd", "a", |r| r.input("a", [2, 0, 0]).solve_spd(r.input("b", [2, 0, 1]))),
+    ("solve_spd", "a", |r| r.input_u32("a", [2, 3, 3]).solve_spd(r.input("b", [2, 3, 1]))),
+    ("solve_spd", "b", |r| r.input("a", [2, 3, 3]).solve_spd(r.input("b", [2, 3]))),
+    ("solve_spd", "b", |r| r.input("a", [2, 3, 3]).solve_spd(r.input("b", [1, 3, 1]))),
+    ("solve_spd", "b", |r| r.input("a", [2, 3, 3]).solve_spd(r.input("b", [2, 3, 0]))),
     ("matmul", "a", |r| r.input("a", [0, 3]).matmul(r.input("w", [3, 5]))),
     ("matmul", "b", |r| r.input("a", [4, 3]).matmul(r.input("w", [2, 3, 5]))),
     ("matmul", "operand", |r| r.input("a", [1 << 40, 1]).matmul(r.input("w", [1, 1 << 40]))),

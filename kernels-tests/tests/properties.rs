@@ -112,6 +112,7 @@ const CALLS: &[(&str, &[usize], Call)] = &[
     ("matmul", &[2, 2], |_, x, _| x[0].matmul(x[1])),
     ("linear", &[3, 2, 1], |_, x, _| x[0].linear(x[1], x[2], false)),
     ("batch_matmul", &[3, 3], |_, x, a| x[0].batch_matmul(x[1], a.flag(), a.flag())),
+    ("solve_spd", &[3, 3], |_, x, _| x[0].solve_spd(x[1])),
     ("max_pool2d", &[4], |_, x, a| x[0].max_pool2d(a.size(), a.size(), a.size())),
     ("upsample_nearest", &[4], |_, x, a| x[0].upsample_nearest(a.size())),
     ("avg_pool2d", &[4], |_, x, a| x[0].avg_pool2d(a.avg_pool2d())),

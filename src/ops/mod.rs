@@ -63,6 +63,7 @@ mod slab;
 mod slice;
 mod soft_argmax;
 mod softmax;
+mod solve_spd;
 mod sort;
 mod splits;
 mod spmm;

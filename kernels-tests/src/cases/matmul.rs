@@ -1,7 +1,7 @@
 //! Matrix products and linear layers.
 
 use crate::case::{Case, Operand};
-use crate::reference::matmul as reference;
+use crate::reference::{Tensor, matmul as reference};
 
 /// The family's cases.
 pub fn cases() -> Vec<Case> {
@@ -75,5 +75,27 @@ pub fn cases() -> Vec<Case> {
             y
         },
     ));
+    for (n, p, columns) in [(1, 1, 1), (3, 2, 1), (2, 5, 3), (1, 17, 33), (5, 40, 1), (2, 65, 2)] {
+        // Well away from a singular one, and not quite symmetric.
+        let spd = move |half: &Tensor, skew: &Tensor| {
+            let mut a = reference::batch_matmul(half, half, false, true);
+            let elements = a.data.iter_mut().zip(&skew.data).enumerate();
+            elements.for_each(|(i, (a, skew))| {
+                *a += 0.1 * skew + if i % (p * p) / p == i % p { 0.3 * p as f64 + 1.0 } else { 0.0 }
+            });
+            a
+        };
+        let unit: Vec<f32> = (0..p * p).map(|i| if i / p == i % p { 0.3 * p as f32 + 1.0 } else { 0.0 }).collect();
+        cases.push(Case::new(
+            "solve_spd",
+            "",
+            [Operand::normal([n, p, p]), Operand::normal([n, p, p]), Operand::normal([n, p, columns])],
+            move |r, x| {
+                let skew = x[1].scale(0.1)?.add(r.constant([1, p, p], &unit)?)?;
+                x[0].batch_matmul(x[0], false, true)?.add(skew)?.solve_spd(x[2])
+            },
+            move |x| reference::solve_spd(&spd(&x[0], &x[1]), &x[2]),
+        ));
+    }
     cases
 }

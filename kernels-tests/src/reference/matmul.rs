@@ -35,3 +35,27 @@ pub fn batch_matmul(a: &Tensor, b: &Tensor, transpose_a: bool, transpose_b: bool
         (0..k).map(|j| at(a, swap(row, j, transpose_a)) * at(b, swap(j, column, transpose_b))).sum()
     })
 }
+
+/// x of `(A + Aᵀ)/2·x = b` for each matrix, by elimination with pivots.
+pub fn solve_spd(a: &Tensor, b: &Tensor) -> Tensor {
+    let (n, p, columns) = (b.dims[0], b.dims[1], b.dims[2]);
+    let mut data = Vec::new();
+    for m in 0..n {
+        let symmetric = |i, j| (a.at(&[m, i, j]) + a.at(&[m, j, i])) / 2.0;
+        let known = |i| (0..columns).map(move |c| b.at(&[m, i, c]));
+        let mut rows: Vec<Vec<f64>> =
+            (0..p).map(|i| (0..p).map(|j| symmetric(i, j)).chain(known(i)).collect()).collect();
+        for k in 0..p {
+            let pivot = (k..p).max_by(|&i, &j| rows[i][k].abs().total_cmp(&rows[j][k].abs())).expect("some row");
+            rows.swap(k, pivot);
+            let row: Vec<f64> = rows[k].iter().map(|v| v / rows[k][k]).collect();
+            for other in (0..p).filter(|&i| i != k) {
+                let factor = rows[other][k];
+                rows[other].iter_mut().zip(&row).for_each(|(v, r)| *v -= factor * r);
+            }
+            rows[k] = row;
+        }
+        rows.iter().for_each(|row| data.extend_from_slice(&row[p..]));
+    }
+    Tensor { dims: b.dims.clone(), data }
+}
