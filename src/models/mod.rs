@@ -5,7 +5,6 @@ mod graph_cnn;
 mod hand_model;
 mod lift;
 mod mesh_graph;
-mod pose_space;
 
 pub use fit::{FitOptions, FitWeights, FittedHand, HandFitter, HandParameters, Observation};
 pub use graph_cnn::{GraphCnnConfig, Network, Prediction};

@@ -1,19 +1,23 @@
 //! A hand model fitted to one picture by gradient steps through the renderer: the refinement at test time of Baek et al.,
-//! "Pushing the Envelope for RGB-based Dense 3D Hand Pose Estimation via Neural Rendering", 2019, section 3.3. Several
+//! "Pushing the Envelope for RGB-based Dense 3D Hand Pose Estimation via Neural Rendering", 2019, section 3.3, with the
+//! gradient divided by the loss's approximate second derivatives (Gauss and Newton's method with Levenberg's damping). Several
 //! hypotheses descend side by side in a batch; a step is one submission, and only the losses are read back.
+
+mod pose_space;
+mod program;
 
 use std::sync::Arc;
 
 use glam::{Vec2, Vec3};
 
-use super::pose_space::PoseSpace;
 use crate::error::{Error, Result};
 use crate::gpu::{Executable, Gpu, States};
-use crate::graph::{Init, Recorder, TensorData, Var};
+use crate::graph::{Recorder, TensorData};
 use crate::hand::Camera;
 use crate::hand::joints::{JOINTS, MIDDLE_MCP, MIDDLE_PIP};
-use crate::nn::hand::{HandModel, HandVars, PosedVars};
-use crate::ops::{Adam, Comparison, Projection, Raster, TriangleMesh, Unary};
+use crate::nn::hand::HandModel;
+use pose_space::PoseSpace;
+use program::{FitProgram, PARAMETERS, PLACE_UNITS, POSE_UNIT, Recorded, SHAPE_UNIT};
 
 /// The nearest that a hand may come to the camera, mm.
 const NEAR_MM: f32 = 20.0;
@@ -88,7 +92,8 @@ pub struct FitOptions {
     pub size_px: usize,
     /// How far silhouettes fade, px of these pictures; see [`crate::ops::Rasterized::soft_silhouette`].
     pub sigma_px: f32,
-    /// How far a step moves an angle at first, radians; it falls to a twentieth along a cosine.
+    /// What part of the way to where the loss would be least, were it a parabola, a step goes at first; it falls to a twentieth
+    /// along a cosine.
     pub rate: f32,
     /// What counts.
     pub weights: FitWeights,
@@ -97,7 +102,7 @@ pub struct FitOptions {
 impl Default for FitOptions {
     /// Fifty steps (as Baek et al.) of one hypothesis at 64 px.
     fn default() -> Self {
-        FitOptions { hypotheses: 1, steps: 50, size_px: 64, sigma_px: 0.7, rate: 0.1, weights: FitWeights::default() }
+        FitOptions { hypotheses: 1, steps: 50, size_px: 64, sigma_px: 0.7, rate: 1.0, weights: FitWeights::default() }
     }
 }
 
@@ -120,8 +125,6 @@ pub struct HandFitter {
     options: FitOptions,
     poses: PoseSpace,
     states: States,
-    /// Parameters and the optimiser's memory before the first step.
-    fresh: Vec<(String, TensorData)>,
     step: Executable,
     look: Executable,
 }
@@ -132,31 +135,11 @@ impl std::fmt::Debug for HandFitter {
     }
 }
 
-/// What the programs of a fitter compute.
-struct Recorded<'r> {
-    /// N.
-    losses: Var<'r>,
-    /// N×V×3.
-    vertices: Var<'r>,
-    /// N×21×3.
-    joints: Var<'r>,
-    hand: HandVars<'r>,
-}
-
-/// Parameters are kept in units that a step of one size suits: the pose in its habits' deviations, times this.
-const POSE_UNIT: f32 = 1.5;
-/// The shape, and where the hand is: slopes of the direction of the middle MCP,
-/// about which the hand seems to turn, and the logarithm of its depth over the length of the bone from there. So neither a
-/// turn nor a change of scale moves the picture much.
-const PLACE_UNITS: [f32; 3] = [0.1, 0.1, 0.3];
-const SHAPE_UNIT: f32 = 0.1;
-const PARAMETERS: [&str; 4] = ["fit/rotation", "fit/place", "fit/pose", "fit/shape"];
-
 impl HandFitter {
     /// Compiles the programs for a model. The silhouette's size is at most 1024 px.
     pub fn new(gpu: &Gpu, model: Arc<dyn HandModel>, options: FitOptions) -> Result<Self> {
         let checks = [
-            ("hypotheses", options.hypotheses, 1, 256),
+            ("hypotheses", options.hypotheses, 1, 64),
             ("steps", options.steps, 0, 100_000),
             ("size_px", options.size_px, 8, MAX_SIZE_PX),
         ];
@@ -170,21 +153,16 @@ impl HandFitter {
         }
         let poses = PoseSpace::of(model.as_ref())?;
         let states = States::new(gpu);
+        let program = FitProgram { model: model.as_ref(), poses: &poses, options: &options };
         let r = Recorder::new();
-        let recorded = record(&r, model.as_ref(), &poses, &options)?;
-        let total = recorded.losses.sum_all()?;
-        // Short memories: there are few steps, and the picture changes much from one to the next.
-        let adam = Adam { beta1: 0.5, beta2: 0.9, ..Adam::default() };
-        r.step(&adam, &total.backward()?, r.input("rate", [1]))?;
+        let recorded = program.record(&r)?;
+        program.record_step(&recorded, r.input("rate", [1]))?;
         let step = gpu.compile_with(&r, [recorded.losses], &states)?;
         let r = Recorder::new();
-        let Recorded { losses, vertices, joints, hand } = record(&r, model.as_ref(), &poses, &options)?;
+        let Recorded { losses, vertices, joints, hand, .. } = program.record(&r)?;
         let outputs = [losses, vertices, joints, hand.rotation, hand.translation_mm, hand.pose, hand.shape];
         let look = gpu.compile_with(&r, outputs, &states)?;
-        let names = states.names();
-        let values = states.read(&names.iter().map(String::as_str).collect::<Vec<_>>())?;
-        let fresh = names.into_iter().zip(values).collect();
-        Ok(HandFitter { model, options, poses, states, fresh, step, look })
+        Ok(HandFitter { model, options, poses, states, step, look })
     }
 
     /// The model.
@@ -258,32 +236,32 @@ impl HandFitter {
             return Err(Error::invalid("fit: starts", self.options.hypotheses, starts.len()));
         }
         starts.iter().try_for_each(|start| self.check(start))?;
-        for (name, value) in &self.fresh {
-            self.states.write(name, value)?;
-        }
-        let states = self.states.clone();
-        let write = |name: &str, values: Vec<f32>| {
-            let data = TensorData::f32([starts.len(), values.len() / starts.len()], &values);
-            states.write(name, &data.expect("as many for each start"))
-        };
-        write(PARAMETERS[0], starts.iter().flat_map(|s| s.rotation.to_array()).collect())?;
-        let coordinates = |s| self.poses.coordinates(s).map(|v| v / POSE_UNIT);
-        write(PARAMETERS[2], starts.iter().flat_map(|s| coordinates(&s.pose)).collect())?;
-        write(PARAMETERS[3], starts.iter().flat_map(|s| s.shape.iter().map(|v| v / SHAPE_UNIT)).collect())?;
+        let mut rows: Vec<Vec<f32>> = starts.iter().map(|start| self.row(start)).collect();
+        self.write(&rows)?;
         // Where the middle of the hand then is, only the model knows.
-        let mut places = Vec::new();
-        for (hand, start) in self.look()?.iter().zip(starts) {
+        for ((hand, start), row) in self.look()?.iter().zip(starts).zip(&mut rows) {
             let middle = hand.joints_mm[MIDDLE_MCP];
             let length = middle.distance(hand.joints_mm[MIDDLE_PIP]);
             let at = middle - hand.parameters.translation_mm + start.translation_mm;
             if !(at.z > NEAR_MM && length > 0.0) {
                 return Err(Error::invalid("fit: start's depth", format!("more than {NEAR_MM} mm"), at.z));
             }
-            places.extend(
-                (Vec3::new(at.x / at.z, at.y / at.z, (at.z / length).ln()) / Vec3::from(PLACE_UNITS)).to_array(),
-            );
+            let place = Vec3::new(at.x / at.z, at.y / at.z, (at.z / length).ln()) / Vec3::from(PLACE_UNITS);
+            row[3..6].copy_from_slice(&place.to_array());
         }
-        write(PARAMETERS[1], places)
+        self.write(&rows)
+    }
+
+    /// The parameters of a start in the units of the program, its place aside.
+    fn row(&self, start: &HandParameters) -> Vec<f32> {
+        let pose = self.poses.coordinates(&start.pose).map(|v| v / POSE_UNIT);
+        let shape = start.shape.iter().map(|v| v / SHAPE_UNIT);
+        start.rotation.to_array().into_iter().chain([0.0; 3]).chain(pose).chain(shape).collect()
+    }
+
+    fn write(&self, rows: &[Vec<f32>]) -> Result<()> {
+        let data = TensorData::f32([rows.len(), rows[0].len()], &rows.concat());
+        self.states.write(PARAMETERS, &data.expect("rows of one length"))
     }
 
     /// Fails unless a start is a hand of the model.
@@ -406,72 +384,4 @@ fn resize(image: &[f32], from: usize, to: usize, known_only: bool) -> Vec<f32> {
         }
     }
     out
-}
-
-/// Hands from the parameters, and each one's loss.
-fn record<'r>(r: &'r Recorder, model: &dyn HandModel, poses: &PoseSpace, options: &FitOptions) -> Result<Recorded<'r>> {
-    let (n, size, weights) = (options.hypotheses, options.size_px, options.weights);
-    let [rotation, place, pose, shape] = {
-        let widths = [3, 3, model.pose_size(), model.shape_size()];
-        std::array::from_fn(|k| r.param_with(PARAMETERS[k], [n, widths[k]], Init::Constant(0.0)))
-    };
-    let (coordinates, width) = (pose.scale(POSE_UNIT)?, model.pose_size());
-    let axes = r.constant([width, width], &poses.axes)?;
-    let pose = coordinates.linear(axes, r.constant([width], &poses.middle)?, false)?;
-    // With the wrist at the origin first, for where the middle of the hand is decides where the hand is.
-    let nowhere = r.scalar(0.0).broadcast([n, 3])?;
-    let hand = HandVars { rotation, translation_mm: nowhere, pose, shape: shape.scale(SHAPE_UNIT)? };
-    let posed = model.record(&hand)?;
-    let middle = posed.joints.slice(1, MIDDLE_MCP, 1)?;
-    let length = posed.joints.slice(1, MIDDLE_PIP, 1)?.sub(middle)?.norm(&[2])?;
-    let place = place.mul(r.constant([1, 3], &PLACE_UNITS)?)?.reshape([n, 1, 3])?;
-    let depth = place.slice(2, 2, 1)?.exp()?.mul(length)?;
-    let ray = r.concat(&[place.slice(2, 0, 2)?, r.scalar(1.0).broadcast([n, 1, 1])?], 2)?;
-    let translation = ray.mul(depth)?.sub(middle)?;
-    let posed = PosedVars { vertices: posed.vertices.add(translation)?, joints: posed.joints.add(translation)? };
-    let hand = HandVars { translation_mm: translation.reshape([n, 3])?, ..hand };
-    let camera = r.input("camera", [1, 4]).broadcast([n, 4])?;
-
-    let hundredth = 100.0 / size as f32;
-    let uv = posed.joints.project_perspective(camera, NEAR_MM)?;
-    let off = uv.sub(r.input("joints", [1, JOINTS, 2]))?.scale(hundredth)?;
-    let confidence = r.input("confidence", [1, JOINTS, 1]);
-    let joints = off
-        .unary(Unary::Huber { delta: 4.0 })?
-        .mul(confidence)?
-        .sum(&[1, 2])?
-        .reshape([n])?
-        .scale(2.0 * weights.joints)?;
-
-    let mesh = TriangleMesh::new(model.vertices(), model.faces())?;
-    let raster = Raster { near: NEAR_MM, ..Raster::new(size, size) };
-    let drawn = posed.vertices.rasterize(&mesh, Projection::Perspective(camera), raster)?;
-    let differs = drawn.soft_silhouette(options.sigma_px)?.sub(r.input("mask", [1, size, size, 1]))?.square()?;
-    let silhouette = differs.sum(&[1, 2, 3])?.reshape([n])?.mul(r.input("silhouette weight", [1]))?;
-
-    let target = r.input("depth", [1, size, size, 1]);
-    let both = drawn.mask()?.mul(target.compare(Comparison::Greater, r.scalar(0.0))?)?;
-    let deeper = drawn.depth(0.0)?.sub(target)?.mul(both)?.scale(0.1)?.unary(Unary::Huber { delta: 1.0 })?;
-    let depth = deeper.sum(&[1, 2, 3])?.reshape([n])?.mul(r.input("depth weight", [1]))?;
-
-    let off_scale = length.reshape([n])?.div(r.input("scale", [1]))?.offset(-1.0)?.scale(50.0)?.square()?;
-    let scale = off_scale.mul(r.input("scale weight", [1]))?;
-
-    let limits = model.pose_limits();
-    let (low, high): (Vec<f32>, Vec<f32>) = limits.into_iter().unzip();
-    let width = [1, low.len()];
-    let below = r.constant(width, &low)?.sub(pose)?.relu()?;
-    let above = pose.sub(r.constant(width, &high)?)?.relu()?;
-    let limits = below.add(above)?.scale(10.0)?.square()?.sum(&[1])?.reshape([n])?.scale(weights.limits)?;
-
-    let habits = coordinates.square()?.mean(&[1])?.reshape([n])?.scale(weights.habits)?;
-
-    let (mean, spread): (Vec<f32>, Vec<f32>) = model.shape_prior().into_iter().unzip();
-    let rareness = r.constant([1, spread.len()], &spread.iter().map(|s| 1.0 / s).collect::<Vec<_>>())?;
-    let unusual = hand.shape.sub(r.constant([1, mean.len()], &mean)?)?.mul(rareness)?.square()?;
-    let shape = unusual.mean(&[1])?.reshape([n])?.scale(weights.shape)?;
-
-    let terms = [silhouette, depth, scale, limits, habits, shape];
-    let losses = terms.into_iter().try_fold(joints, |sum, term| sum.add(term))?;
-    Ok(Recorded { losses, vertices: posed.vertices, joints: posed.joints, hand })
 }
