@@ -116,6 +116,10 @@ fn measure(case: &Case, gpu: &Gpu, card: &Card, seconds: f64) -> Result<Vec<Row>
     let mut rows = Vec::new();
     for Built { mut program, passes } in case.build(gpu)? {
         for (pass, timed) in passes {
+            if !timed.contains(&true) {
+                let expected = format!("a dispatch to time in {pass}");
+                return Err(Error::invalid(case.title(), expected, "none: a pass over the graph took them away"));
+            }
             let spread = card.clock.sample(&mut program, &timed, seconds)?;
             let (variant, runner_up) = hottest(&mut program, &timed)?;
             let (flops, bytes, least_ms) = cost(program.program(), &timed, &card.ceilings, case.dtype);
