@@ -6,8 +6,9 @@ use std::sync::Arc;
 use knuckle::data::mesh::SceneMesh;
 use knuckle::data::render::{self, RenderedVars};
 use knuckle::exec::{AdapterClass, CompileOptions, Kernel, Program, Target, compile};
-use knuckle::hand::RiggedHand;
-use knuckle::models::{GraphCnnConfig, MeshGraph, Network};
+use knuckle::hand::{RiggedHand, Side};
+use knuckle::models::{FitOptions, GraphCnnConfig, MeshGraph, Network, record_fit};
+use knuckle::nn::hand::HandRig;
 use knuckle::ops::{Adam, Comparison, Projection, Raster, RmsProp, Sgd};
 use knuckle::train::{Rule, Stage, TrainOptions, record_step};
 use knuckle::{Gradients, Recorder, Result, Var, nn};
@@ -50,7 +51,7 @@ pub fn all() -> Vec<Variant> {
     let mut variants = BTreeMap::new();
     for target in targets() {
         let cases = cases::all().into_iter().map(|case| (case.name(), harness::lower(&case, &target)));
-        for (program, lowered) in cases.chain(state_changes(&target)).chain(large(&target)).chain(models(&target)) {
+        for (program, lowered) in cases.chain(state_changes(&target)).chain(large(&target)).chain(models(&target, 2)) {
             for kernel in lowered.unwrap_or_else(|e| panic!("{program}: {e}")).kernels {
                 let key = (kernel.shader, kernel.source.clone());
                 variants.entry(key).or_insert_with(|| Variant { kernel, program: program.clone() });
@@ -135,7 +136,7 @@ pub fn large(target: &Target) -> Vec<Named> {
 }
 
 /// Inference and both stages of training, rendering included, of every configuration.
-pub fn models(target: &Target) -> Vec<Named> {
+pub fn models(target: &Target, batch: usize) -> Vec<Named> {
     let hand = RiggedHand::right();
     let mesh = MeshGraph::new(&hand).expect("the shipped hand");
     let rendering = || {
@@ -154,7 +155,7 @@ pub fn models(target: &Target) -> Vec<Named> {
         };
         programs.push((format!("inference of {}", config.name), inference()));
         for (stage, optimizer) in [(Stage::Pretrain, Rule::RmsProp), (Stage::Full, Rule::Adam)] {
-            let options = TrainOptions { batch: 2, optimizer, ..TrainOptions::new(config.clone()) };
+            let options = TrainOptions { batch, optimizer, ..TrainOptions::new(config.clone()) };
             let step = || {
                 let r = Recorder::training();
                 let losses = record_step(&r, &options, &hand, &mesh, stage)?;
@@ -163,5 +164,11 @@ pub fn models(target: &Target) -> Vec<Named> {
             programs.push((format!("{}, {} stage", config.name, stage.name()), step()));
         }
     }
+    let fit = || {
+        let r = Recorder::new();
+        let losses = record_fit(&r, &HandRig::shipped(Side::Right)?, &FitOptions::default())?;
+        lower(&r, &[losses], target)
+    };
+    programs.push(("a step of fitting".to_string(), fit()));
     programs
 }

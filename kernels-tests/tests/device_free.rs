@@ -251,3 +251,23 @@ fn a_tensor_too_large_to_bind_is_refused_with_its_line() -> Result<()> {
     assert!(error.to_string().contains(&format!("device_free.rs:{line}")), "{error}");
     Ok(())
 }
+
+/// Every model's programs, as they run.
+#[test]
+fn plans_are_within_a_tenth_of_what_is_alive_at_one_moment() {
+    // Some kilobytes more or less are not worth a search.
+    const FREE_BYTES: u64 = 128 << 10;
+    let mut over = Vec::new();
+    for target in &variants::targets()[..2] {
+        for (name, program) in variants::models(target, 8) {
+            let program = program.unwrap_or_else(|e| panic!("{name}: {e}")).flattened(target);
+            let memory = program.plan.report(&program);
+            let ratio = memory.slots as f64 / memory.lower_bound as f64;
+            println!("{name}, {:?}: {} dispatches, {memory}: {ratio:.3}", target.class, program.steps.len());
+            if 10 * memory.slots.saturating_sub(FREE_BYTES) > 11 * memory.lower_bound {
+                over.push(format!("{name}, {:?}: {ratio:.3} of the bound; {memory}", target.class));
+            }
+        }
+    }
+    assert!(over.is_empty(), "{over:#?}");
+}

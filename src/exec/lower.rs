@@ -5,10 +5,11 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use super::choice::{Choice, ShapeClass};
+use super::flat::Elementwise;
 use super::kernel::{Access, Define, Kernel, Scalar, Shader};
 use super::passes::{self, Draft, Passes, Saving, recompute};
-use super::plan::Plan;
-use super::program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
+use super::plan::{Plan, lifetimes};
+use super::program::{BufferRef, NodeInfo, Port, Program, Step};
 use super::target::Target;
 use super::texel::LARGEST_IMAGE_BYTES;
 use crate::error::{Error, Result, Site};
@@ -234,31 +235,14 @@ impl<'t> Build<'t> {
         options: CompileOptions,
         savings: Vec<Saving>,
     ) -> Result<Program> {
-        let last_step = self.steps.len();
-        let mut temps: Vec<Temp> = self.temps.iter().map(|&bytes| Temp { bytes, first: usize::MAX, last: 0 }).collect();
-        for (i, step) in self.steps.iter().enumerate() {
-            for buffer in &step.buffers {
-                if let BufferRef::Temp(t) = buffer {
-                    let temp = &mut temps[*t as usize];
-                    temp.first = temp.first.min(i);
-                    temp.last = temp.last.max(i);
-                }
-            }
-        }
         let mut ports = Vec::new();
         for (name, id) in outputs {
             let value = &self.values[id];
-            if let BufferRef::Temp(t) = value.buffer {
-                temps[t as usize].last = last_step;
-            }
             let name = if name.is_empty() { graph.describe(*id) } else { name.clone() };
             ports.push(Port { name, ty: value.ty.clone(), buffer: value.buffer });
         }
-        for temp in &mut temps {
-            temp.first = temp.first.min(temp.last);
-        }
-        let plan = if options.keep_values { Plan::without_reuse(&temps) } else { Plan::greedy_by_size(&temps) };
-        Ok(Program {
+        let temps = lifetimes(&self.steps, &[], &ports, &self.temps);
+        let mut program = Program {
             kernels: self.kernels,
             steps: self.steps,
             inputs: self.inputs,
@@ -266,11 +250,18 @@ impl<'t> Build<'t> {
             constants: self.constants,
             outputs: ports,
             temps,
-            plan,
+            plan: Plan::default(),
+            regions: Vec::new(),
+            flats: Vec::new(),
             nodes: self.nodes,
             savings,
             remade: 0,
-        })
+        };
+        program.plan = match options.keep_values {
+            true => Plan::without_reuse(&program.temps),
+            false => Plan::of(&program),
+        };
+        Ok(program)
     }
 
     fn bytes(&self, buffer: BufferRef) -> u64 {
@@ -279,7 +270,7 @@ impl<'t> Build<'t> {
             BufferRef::State(i) => self.states[i as usize].ty.bytes(),
             BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
             BufferRef::Temp(i) => self.temps[i as usize],
-            BufferRef::Unused => 0,
+            BufferRef::Flat(_) | BufferRef::Unused => 0,
         }
     }
 
@@ -440,6 +431,7 @@ impl Lowering<'_> {
             parts: Vec::new(),
             buffers: Vec::new(),
             params: Vec::new(),
+            elementwise: None,
         }
     }
 }
@@ -454,6 +446,7 @@ pub struct Dispatch<'s> {
     parts: Vec<Shader>,
     buffers: Vec<(&'static str, BufferRef)>,
     params: Vec<(&'static str, Define)>,
+    elementwise: Option<(&'static str, &'static [&'static str])>,
 }
 
 impl Dispatch<'_> {
@@ -486,13 +479,19 @@ impl Dispatch<'_> {
         self
     }
 
+    /// Declares that invocation i touches element i of the arrays `names` alone, for every i below the parameter `count`, a
+    /// u32. Such dispatches of one kernel, with the same other parameters and buffers, may run as one over tensors that lie
+    /// behind each other, and over what is between them.
+    pub fn elementwise(mut self, count: &'static str, names: &'static [&'static str]) -> Self {
+        self.elementwise = Some((count, names));
+        self
+    }
+
     /// Emits the dispatch with at least `n` invocations along x. Past the adapter's limit the grid folds into y: such
     /// kernels take their index from `flat_index` of `common/index.wgsl`.
     pub fn threads(self, n: usize) -> Result<()> {
         let kernel = self.kernel()?;
-        let groups = n.div_ceil(kernel.workgroup_size[0] as usize).max(1);
-        let max = self.build.target().max_groups as usize;
-        let grid = if groups <= max { [groups, 1, 1] } else { [max, groups.div_ceil(max), 1] };
+        let grid = grid(n, &kernel, self.build.target());
         self.emit(kernel, grid)
     }
 
@@ -580,7 +579,22 @@ impl Dispatch<'_> {
             return Err(fail(format!("declares no parameter `{name}`")));
         }
         let groups = groups.map(|n| n.max(1) as u32);
-        self.build.push(kernel, Step { kernel: 0, buffers, params, groups, node: self.node });
+        let elementwise = self.elementwise.map(|(count, names)| {
+            let count = kernel.params.iter().find(|m| m.name == count && m.scalar == Scalar::U32);
+            let count_at = count.ok_or_else(|| fail("declares no u32 that counts elements".into()))?.offset as usize;
+            let position = |name: &&str| kernel.bindings.iter().position(|b| b.name == *name);
+            let bindings = names.iter().map(|name| position(name).ok_or_else(|| fail(format!("declares no `{name}`"))));
+            Ok::<_, Error>(Elementwise { bindings: bindings.collect::<Result<_>>()?, count_at })
+        });
+        let elementwise = elementwise.transpose()?;
+        self.build.push(kernel, Step { kernel: 0, buffers, params, groups, node: self.node, elementwise });
         Ok(())
     }
+}
+
+/// The workgroups of `kernel` for `n` invocations along x, folded into y past the adapter's limit.
+pub(super) fn grid(n: usize, kernel: &Kernel, target: &Target) -> [usize; 3] {
+    let groups = n.div_ceil(kernel.workgroup_size[0] as usize).max(1);
+    let max = target.max_groups as usize;
+    if groups <= max { [groups, 1, 1] } else { [max, groups.div_ceil(max), 1] }
 }

@@ -2,6 +2,7 @@
 //! touches a device.
 
 mod choice;
+mod flat;
 mod halves;
 mod kernel;
 mod lower;
@@ -14,6 +15,7 @@ mod texel;
 mod texels;
 
 pub use choice::{Choice, Choices, Measured, ShapeClass};
+pub use flat::{Elementwise, Flat, PLACE_ALIGNMENT, Region};
 pub use kernel::{Access, Binding, Define, Kernel, Param, Scalar, Shader};
 pub use lower::{CompileOptions, Dispatch, Lowering, Value, compile};
 pub use passes::{Pass, Passes, Saving};

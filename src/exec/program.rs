@@ -5,6 +5,7 @@ use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use super::choice::Choice;
+use super::flat::{Elementwise, Flat, Region};
 use super::kernel::{Access, Kernel};
 use super::passes::Saving;
 use super::plan::Plan;
@@ -24,6 +25,8 @@ pub enum BufferRef {
     Constant(u32),
     /// A value inside the run; planning gives it a slot.
     Temp(u32),
+    /// Tensors that lie behind each other, as one: see [`Program::flats`].
+    Flat(u32),
     /// A declared binding the variant does not read.
     Unused,
 }
@@ -39,8 +42,10 @@ pub struct Step {
     pub params: Vec<u8>,
     /// Workgroups.
     pub groups: [u32; 3],
-    /// The node it computes, or helps to.
+    /// The node it computes, or helps to; of joined steps the first.
     pub node: NodeId,
+    /// Set where it goes through tensors element by element and may be joined with others of its kernel.
+    pub elementwise: Option<Elementwise>,
 }
 
 /// A tensor that a program takes, keeps or gives.
@@ -105,6 +110,10 @@ pub struct Program {
     pub temps: Vec<Temp>,
     /// Which slot each value has.
     pub plan: Plan,
+    /// Tensors that lie in one buffer, behind each other.
+    pub regions: Vec<Region>,
+    /// Parts of them that steps use as one.
+    pub flats: Vec<Flat>,
     /// The nodes that steps compute, in the order they do.
     pub nodes: Vec<NodeInfo>,
     /// What each pass came to.
@@ -126,8 +135,28 @@ impl Program {
             BufferRef::State(i) => self.states[i as usize].ty.bytes(),
             BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
             BufferRef::Temp(i) => self.temps[i as usize].bytes,
+            BufferRef::Flat(i) => self.flats[i as usize].bytes,
             BufferRef::Unused => 0,
         }
+    }
+
+    /// The tensors behind a reference: one, but for a [`Flat`].
+    pub(super) fn members<'b>(&'b self, buffer: &'b BufferRef) -> &'b [BufferRef] {
+        match buffer {
+            BufferRef::Flat(i) => &self.flats[*i as usize].members,
+            _ => std::slice::from_ref(buffer),
+        }
+    }
+
+    /// The named state that is to lie together, region by region, with where in the region each begins.
+    pub fn state_regions(&self) -> impl Iterator<Item = Vec<(&StateDef, u64)>> {
+        let state = |&(buffer, offset): &(BufferRef, u64)| match buffer {
+            BufferRef::State(i) => Some((&self.states[i as usize], offset)),
+            _ => None,
+        };
+        let regions =
+            self.regions.iter().map(move |region| region.members.iter().filter_map(state).collect::<Vec<_>>());
+        regions.filter(|states| !states.is_empty())
     }
 
     /// The `n` largest tensors: values inside the run, inputs and state.
@@ -163,7 +192,7 @@ impl Program {
             BufferRef::Input(i) => Some(&self.inputs[i as usize].ty),
             BufferRef::State(i) => Some(&self.states[i as usize].ty),
             BufferRef::Temp(_) => self.nodes.iter().find(|n| n.buffer == buffer).map(|n| &n.ty),
-            BufferRef::Constant(_) | BufferRef::Unused => None,
+            BufferRef::Constant(_) | BufferRef::Flat(_) | BufferRef::Unused => None,
         };
         ty.map_or(self.bytes(buffer), |ty| (ty.shape.numel() * ty.dtype.bytes()) as u64)
     }
@@ -238,6 +267,10 @@ impl Program {
             BufferRef::State(i) => self.states[i as usize].name.clone(),
             BufferRef::Constant(i) => format!("const{i}"),
             BufferRef::Temp(i) => format!("slot{}({}B)", self.plan.slot_of[i as usize], self.temps[i as usize].bytes),
+            BufferRef::Flat(i) => {
+                let Flat { members, bytes } = &self.flats[i as usize];
+                format!("[{}, {} more]({bytes}B)", self.describe(members[0]), members.len() - 1)
+            }
             BufferRef::Unused => "-".into(),
         }
     }

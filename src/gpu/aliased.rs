@@ -8,13 +8,14 @@
 
 #![allow(unsafe_code)]
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ash::vk;
 use wgpu::hal::{self, api::Vulkan};
 
 use super::pipeline::texture_format;
-use crate::exec::{IMAGE_WIDTH, Texel};
+use crate::exec::{IMAGE_WIDTH, PLACE_ALIGNMENT, Texel};
 
 /// llvmpipe lays images out in blocks of this many rows.
 const ROWS_A_BLOCK: u64 = 4;
@@ -50,15 +51,16 @@ pub(super) fn supported(device: &wgpu::Device) -> bool {
         return false;
     }
     let Some((buffer, memory)) = buffer(device, "trial", 1 << 16) else { return false };
-    Texel::ALL.iter().all(|&texel| image(device, &memory, buffer.size(), texel).is_some())
+    let ranges = [0..buffer.size(), PLACE_ALIGNMENT..2 * PLACE_ALIGNMENT];
+    Texel::ALL.iter().all(|&texel| ranges.iter().all(|range| image(device, &memory, range.clone(), texel).is_some()))
 }
 
 /// A storage buffer of `bytes` zeros whose memory images can share. `None` if the device has no such memory left.
 pub(super) fn buffer(device: &wgpu::Device, label: &str, bytes: u64) -> Option<(wgpu::Buffer, Memory)> {
     use vk::BufferUsageFlags as U;
     use wgpu::BufferUsages as W;
-    // Whole blocks of rows, of the largest texels.
-    let padded = bytes.next_multiple_of(ROWS_A_BLOCK * u64::from(IMAGE_WIDTH) * Texel::Vec4.bytes());
+    // Whole blocks of rows, of the largest texels, from wherever in the buffer an image begins.
+    let padded = bytes + ROWS_A_BLOCK * u64::from(IMAGE_WIDTH) * Texel::Vec4.bytes();
     // SAFETY: the hal device is used while the guard lives.
     let hal_device = unsafe { device.as_hal::<Vulkan>() }?;
     let raw_device = hal_device.raw_device().clone();
@@ -107,10 +109,15 @@ pub(super) fn buffer(device: &wgpu::Device, label: &str, bytes: u64) -> Option<(
     Some((wrapped, memory))
 }
 
-/// The first `bytes` of memory that [`buffer`] gave as an image of [`IMAGE_WIDTH`] columns to read. `None` if the driver
-/// would not lay it out in plain rows.
-pub(super) fn image(device: &wgpu::Device, memory: &Memory, bytes: u64, texel: Texel) -> Option<wgpu::TextureView> {
-    let (rows, row_bytes) = (texel.rows(bytes), u64::from(IMAGE_WIDTH) * texel.bytes());
+/// A range of memory that [`buffer`] gave as an image of [`IMAGE_WIDTH`] columns to read. `None` if the driver would not
+/// lay it out in plain rows, or not there.
+pub(super) fn image(
+    device: &wgpu::Device,
+    memory: &Memory,
+    range: Range<u64>,
+    texel: Texel,
+) -> Option<wgpu::TextureView> {
+    let (rows, row_bytes) = (texel.rows(range.end - range.start), u64::from(IMAGE_WIDTH) * texel.bytes());
     // SAFETY: the hal device is used while the guard lives.
     let hal_device = unsafe { device.as_hal::<Vulkan>() }?;
     let raw_device = hal_device.raw_device().clone();
@@ -131,8 +138,9 @@ pub(super) fn image(device: &wgpu::Device, memory: &Memory, bytes: u64, texel: T
         let needs = raw_device.get_image_memory_requirements(raw);
         let whole = vk::ImageSubresource::default().aspect_mask(vk::ImageAspectFlags::COLOR);
         let layout = raw_device.get_image_subresource_layout(raw, whole);
-        let plain = (layout.offset, layout.row_pitch) == (0, row_bytes) && needs.size <= memory.0.bytes;
-        if !plain || raw_device.bind_image_memory(raw, memory.0.raw, 0).is_err() {
+        let fits = range.start.is_multiple_of(needs.alignment) && range.start + needs.size <= memory.0.bytes;
+        let plain = (layout.offset, layout.row_pitch) == (0, row_bytes) && fits;
+        if !plain || raw_device.bind_image_memory(raw, memory.0.raw, range.start).is_err() {
             raw_device.destroy_image(raw, None);
             return None;
         }

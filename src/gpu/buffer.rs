@@ -46,8 +46,16 @@ pub(super) struct Buffer {
     pub(super) raw: wgpu::Buffer,
     bytes: u64,
     meter: Arc<Meter>,
-    /// The images over it so far.
-    images: Mutex<HashMap<Texel, wgpu::TextureView>>,
+    /// The images over it so far, by where they begin.
+    images: Mutex<HashMap<(u64, Texel), wgpu::TextureView>>,
+}
+
+/// Where a tensor lies that may share its buffer with others.
+#[derive(Debug, Clone)]
+pub(super) struct Piece {
+    pub(super) buffer: Arc<Buffer>,
+    /// Where it begins, bytes.
+    pub(super) offset: u64,
 }
 
 impl Buffer {
@@ -57,15 +65,15 @@ impl Buffer {
         Buffer { memory, raw, bytes, meter: meter.clone(), images: Mutex::default() }
     }
 
-    /// The buffer as an image.
-    pub(super) fn image(&self, device: &wgpu::Device, texel: Texel) -> Result<wgpu::TextureView> {
+    /// The buffer as an image, from `offset` to its end.
+    pub(super) fn image(&self, device: &wgpu::Device, offset: u64, texel: Texel) -> Result<wgpu::TextureView> {
         let mut images = self.images.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(view) = images.get(&texel) {
+        if let Some(view) = images.get(&(offset, texel)) {
             return Ok(view.clone());
         }
-        let view = self.memory.as_ref().and_then(|memory| aliased::image(device, memory, self.bytes, texel));
+        let view = self.memory.as_ref().and_then(|memory| aliased::image(device, memory, offset..self.bytes, texel));
         let view = view.ok_or_else(|| Error::out_of_memory("an image over a buffer", self.bytes))?;
-        images.insert(texel, view.clone());
+        images.insert((offset, texel), view.clone());
         Ok(view)
     }
 }

@@ -7,6 +7,7 @@ use super::aliased;
 use super::buffer::{Buffer, Meter};
 use super::executable::Executable;
 use super::pipeline::{Checks, Pipelines};
+use super::pipeline_store::PipelineStore;
 use super::states::States;
 use crate::error::{Error, Result};
 use crate::exec::{AdapterClass, CompileOptions, Program, Target, compile};
@@ -22,6 +23,9 @@ pub struct GpuOptions {
     pub webgpu_defaults: bool,
     /// Whether the driver's shaders are compiled with bounds checks, or sanitised.
     pub checks: Checks,
+    /// The most bytes that buffers on this device may take together. Loading a program that would take more is
+    /// [`Error::OutOfMemory`], before anything is allocated.
+    pub memory_budget: Option<u64>,
 }
 
 /// An adapter as a person would want it described.
@@ -132,6 +136,7 @@ pub(super) struct Shared {
     pub(super) pipelines: Pipelines,
     pub(super) meter: Arc<Meter>,
     target: Target,
+    memory_budget: Option<u64>,
     report: AdapterReport,
     faults: Arc<Mutex<Faults>>,
 }
@@ -195,15 +200,16 @@ impl Gpu {
             .request_device(&descriptor)
             .await
             .map_err(|e| Error::Gpu(format!("{}: {e}", adapter.get_info().name)))?;
-        Self::build(report(position, adapter), device, queue, options.checks)
+        Self::build(report(position, adapter), device, queue, options)
     }
 
     /// Uses a device the application already has.
     pub fn from_device(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Gpu> {
-        Self::build(report(0, adapter), device, queue, Checks::default())
+        Self::build(report(0, adapter), device, queue, &GpuOptions::default())
     }
 
-    fn build(report: AdapterReport, device: wgpu::Device, queue: wgpu::Queue, checks: Checks) -> Result<Gpu> {
+    fn build(report: AdapterReport, device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Result<Gpu> {
+        let GpuOptions { checks, memory_budget, .. } = *options;
         let limits = device.limits();
         let need = Target::webgpu_defaults();
         let required: [(&'static str, u64, u64); 4] = [
@@ -252,9 +258,10 @@ impl Gpu {
             }
         });
         log::info!("using {report}");
-        let pipelines = Pipelines::new(checks);
+        let store = crate::cache::folder().and_then(|folder| PipelineStore::open(&device, &folder));
+        let pipelines = Pipelines::new(checks, store);
         let meter = Arc::default();
-        Ok(Gpu { shared: Arc::new(Shared { device, queue, pipelines, meter, target, report, faults }) })
+        Ok(Gpu { shared: Arc::new(Shared { device, queue, pipelines, meter, target, memory_budget, report, faults }) })
     }
 
     /// The same adapter with a device of its own, to work at the same time.
@@ -263,6 +270,7 @@ impl Gpu {
             adapter: Some(self.shared.report.index.to_string()),
             webgpu_defaults: false,
             checks: self.shared.pipelines.checks(),
+            memory_budget: self.shared.memory_budget,
         };
         Self::open(&options)
     }
@@ -282,6 +290,11 @@ impl Gpu {
         (self.shared.meter.now(), self.shared.meter.peak())
     }
 
+    /// What is left of the budget, if there is one.
+    pub(super) fn memory_left(&self) -> Option<u64> {
+        self.shared.memory_budget.map(|budget| budget.saturating_sub(self.shared.meter.now()))
+    }
+
     /// Forgets the peak of [`Gpu::memory`].
     pub fn reset_peak_memory(&self) {
         self.shared.meter.reset_peak();
@@ -297,7 +310,9 @@ impl Gpu {
         self.compile_with(recorder, outputs, &States::new(self))
     }
 
-    /// As [`Gpu::compile`], sharing named state with other programs.
+    /// As [`Gpu::compile`], sharing named state with other programs. Parameters and what an optimiser keeps of them are laid
+    /// out for the first program that changes them; another, while that is loaded, that would lay them out in another way
+    /// takes a dispatch for each tensor instead of one for all.
     pub fn compile_with<'r>(
         &self,
         recorder: &'r Recorder,
@@ -315,7 +330,17 @@ impl Gpu {
         states: &States,
         options: CompileOptions,
     ) -> Result<Executable> {
-        self.load(self.lower(recorder, outputs.as_ref(), options)?, states)
+        let program = self.lower(recorder, outputs.as_ref(), options)?;
+        // The sanitizer would find what is between the tensors.
+        if !options.keep_values && self.shared.pipelines.checks() != Checks::Sanitized {
+            let flat = program.clone().flattened(self.target());
+            let fits = |budget| flat.plan.report(&flat).total() <= budget;
+            if options.memory_budget.is_none_or(fits) && states.can_lay_out(&flat) {
+                return self.load(flat, states);
+            }
+            log::warn!("state or memory does not allow this program to join the dispatches of an optimiser's step");
+        }
+        self.load(program, states)
     }
 
     /// As [`Gpu::compile_with`], with every value kept in a buffer of its own and no state changed: for
@@ -416,18 +441,18 @@ impl Gpu {
         polled.map(|_| ()).map_err(|e| Error::Gpu(e.to_string()))
     }
 
-    /// Copies of the beginnings of device buffers.
-    pub(super) async fn read(&self, sources: &[(&wgpu::Buffer, u64)]) -> Result<Vec<Vec<u8>>> {
-        let total: u64 = sources.iter().map(|(_, bytes)| bytes).sum();
+    /// Copies of ranges of device buffers, each given by where it begins and how long it is.
+    pub(super) async fn read(&self, sources: &[(&wgpu::Buffer, u64, u64)]) -> Result<Vec<Vec<u8>>> {
+        let total: u64 = sources.iter().map(|(_, _, bytes)| bytes).sum();
         let staging = self.buffer("read-back", total, wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST);
         let mut encoder = self.shared.device.create_command_encoder(&Default::default());
         let mut offset = 0;
-        for (buffer, bytes) in sources.iter().filter(|(_, bytes)| *bytes > 0) {
-            encoder.copy_buffer_to_buffer(buffer, 0, &staging.raw, offset, Some(*bytes));
+        for (buffer, from, bytes) in sources.iter().filter(|(_, _, bytes)| *bytes > 0) {
+            encoder.copy_buffer_to_buffer(buffer, *from, &staging.raw, offset, Some(*bytes));
             offset += bytes;
         }
         self.shared.queue.submit([encoder.finish()]);
-        self.map(&staging.raw, sources.iter().map(|(_, bytes)| *bytes)).await
+        self.map(&staging.raw, sources.iter().map(|(_, _, bytes)| *bytes)).await
     }
 
     /// Waits for a mappable buffer and splits it into pieces of the given sizes.

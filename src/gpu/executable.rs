@@ -1,16 +1,14 @@
 //! A program on a device: buffers, bind groups and pipelines made once, replayed with one submission a run.
 
-use std::sync::Arc;
-
 use half::f16;
 
 use super::buffer::{Buffer, Data};
 use super::device::Gpu;
-use super::pipeline::Pipeline;
+use super::loaded::Loaded;
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::sanitize::{Fault, Sanitized};
-use crate::exec::{Binding, BufferRef, Kernel, NodeInfo, Program};
+use crate::exec::sanitize::Fault;
+use crate::exec::{BufferRef, NodeInfo, Program};
 use crate::graph::NodeId;
 use crate::shape::{DType, TensorType};
 
@@ -19,75 +17,10 @@ pub struct Executable {
     pub(super) gpu: Gpu,
     program: Program,
     states: States,
-    buffers: Buffers,
-    pipelines: Vec<Arc<Pipeline>>,
-    bind_groups: Vec<wgpu::BindGroup>,
-    faults: Option<FaultMemory>,
-    staging: Arc<Buffer>,
-    output_bytes: Vec<u64>,
+    loaded: Loaded,
     /// The commands of the next run with outputs, encoded while the device works on this one.
     ahead: Option<wgpu::CommandBuffer>,
     runs: u64,
-}
-
-/// Where sanitised kernels record their faults: a range of one buffer for each step.
-struct FaultMemory {
-    buffer: Arc<Buffer>,
-    /// Offset and size of each step's range, bytes.
-    ranges: Vec<(u64, u64)>,
-    /// What the buffer holds before a run.
-    clean: Vec<u32>,
-}
-
-impl FaultMemory {
-    /// `None` if the kernels are not sanitised.
-    fn new(gpu: &Gpu, program: &Program, pipelines: &[Arc<Pipeline>]) -> Option<FaultMemory> {
-        let align = u64::from(gpu.shared.device.limits().min_storage_buffer_offset_alignment);
-        let mut ranges = Vec::new();
-        let mut clean = Vec::new();
-        for step in &program.steps {
-            let sanitized = pipelines[step.kernel].sanitized.as_ref()?;
-            let offset = 4 * clean.len() as u64;
-            let operands = program.kernels[step.kernel].bindings.iter().zip(&step.buffers);
-            let padding = operands.filter_map(|(binding, &buffer)| {
-                let end = program.bytes(buffer).next_multiple_of(binding.stride?.into());
-                Some((binding.index, (end - program.filled_bytes(buffer)) as u32))
-            });
-            clean.extend(Sanitized::padding_words(padding));
-            let end = (offset + sanitized.buffer_bytes()).next_multiple_of(align);
-            clean.resize((end / 4) as usize, 0);
-            ranges.push((offset, sanitized.buffer_bytes()));
-        }
-        let buffer = gpu.storage("faults", 4 * clean.len() as u64);
-        gpu.shared.queue.write_buffer(&buffer.raw, 0, bytemuck::cast_slice(&clean));
-        (!ranges.is_empty()).then_some(FaultMemory { buffer, ranges, clean })
-    }
-
-    fn entry(&self, step: usize, binding: u32) -> wgpu::BindGroupEntry<'_> {
-        let (offset, bytes) = self.ranges[step];
-        let range = wgpu::BufferBinding { buffer: &self.buffer.raw, offset, size: std::num::NonZero::new(bytes) };
-        wgpu::BindGroupEntry { binding, resource: wgpu::BindingResource::Buffer(range) }
-    }
-}
-
-struct Buffers {
-    inputs: Vec<Arc<Buffer>>,
-    states: Vec<Arc<Buffer>>,
-    constants: Vec<Arc<Buffer>>,
-    slots: Vec<Arc<Buffer>>,
-    unused: Arc<Buffer>,
-}
-
-impl Buffers {
-    fn get(&self, program: &Program, buffer: BufferRef) -> &Buffer {
-        match buffer {
-            BufferRef::Input(i) => &self.inputs[i as usize],
-            BufferRef::State(i) => &self.states[i as usize],
-            BufferRef::Constant(i) => &self.constants[i as usize],
-            BufferRef::Temp(i) => &self.slots[program.plan.slot_of[i as usize]],
-            BufferRef::Unused => &self.unused,
-        }
-    }
 }
 
 /// What a run gave.
@@ -140,90 +73,20 @@ pub struct NonFinite {
 impl Executable {
     /// `sentinel_bytes` more than needed behind every slot.
     pub(super) fn new(gpu: &Gpu, program: Program, states: &States, sentinel_bytes: u64) -> Result<Self> {
-        gpu.scoped(|| {
-            let device = &gpu.shared.device;
-            let state_buffers = program.states.iter().map(|def| states.buffer(def)).collect::<Result<Vec<_>>>()?;
-            let constants = program.constants.iter().map(|data| {
-                let buffer = gpu.storage("constant", data.bytes().len() as u64);
-                gpu.shared.queue.write_buffer(&buffer.raw, 0, data.bytes());
-                buffer
-            });
-            let buffers = Buffers {
-                inputs: program.inputs.iter().map(|p| gpu.storage(&p.name, p.ty.bytes())).collect(),
-                states: state_buffers,
-                constants: constants.collect(),
-                slots: program.plan.slots.iter().map(|&bytes| gpu.storage("slot", bytes + sentinel_bytes)).collect(),
-                unused: gpu.storage("unused", 16),
-            };
-            // All uniform structs in one buffer, each at an aligned offset.
-            let align = |n: usize| n.next_multiple_of(gpu.target().uniform_alignment as usize);
-            let mut uniforms = Vec::new();
-            let mut offsets = Vec::new();
-            for step in &program.steps {
-                offsets.push(uniforms.len() as u64);
-                uniforms.extend_from_slice(&step.params);
-                uniforms.resize(align(uniforms.len()), 0);
+        let needs = program.plan.report(&program).total().saturating_sub(states.bytes_of(&program));
+        if let Some(left) = gpu.memory_left().filter(|&left| needs > left) {
+            return Err(program.out_of_memory(Some(left)));
+        }
+        let named = states.names();
+        let loaded = Loaded::new(gpu, &program, states, sentinel_bytes).map_err(|error| {
+            // All else goes with what was made of the program.
+            states.forget_new(&program, &named);
+            match error {
+                Error::OutOfMemory { .. } => program.out_of_memory(None),
+                other => other,
             }
-            let usage = wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST;
-            let uniform_buffer = gpu.buffer("params", uniforms.len() as u64, usage);
-            gpu.shared.queue.write_buffer(&uniform_buffer.raw, 0, &uniforms);
-            let pipeline = |kernel: &Arc<Kernel>| gpu.shared.pipelines.get(device, kernel, gpu.target());
-            let pipelines = program.kernels.iter().map(pipeline).collect::<Result<Vec<_>>>()?;
-            let faults = FaultMemory::new(gpu, &program, &pipelines);
-            let bind_groups = program.steps.iter().zip(&offsets).enumerate().map(|(i, (step, &offset))| {
-                let kernel = &program.kernels[step.kernel];
-                let operands = || kernel.bindings.iter().zip(&step.buffers);
-                let image = |(binding, &buffer): (&Binding, &BufferRef)| {
-                    binding.image.map(|texel| buffers.get(&program, buffer).image(device, texel)).transpose()
-                };
-                let images = operands().map(image).collect::<Result<Vec<_>>>()?;
-                let storage = operands().zip(&images).map(|((binding, &buffer), image)| wgpu::BindGroupEntry {
-                    binding: binding.index,
-                    resource: match image {
-                        Some(view) => wgpu::BindingResource::TextureView(view),
-                        None => {
-                            let raw = &buffers.get(&program, buffer).raw;
-                            // The sanitizer is to know where the tensor ends.
-                            let bytes = program.bytes(buffer).next_multiple_of(binding.stride.unwrap_or(4).into());
-                            let size =
-                                std::num::NonZero::new(bytes).filter(|n| faults.is_some() && n.get() < raw.size());
-                            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: raw, offset: 0, size })
-                        }
-                    },
-                });
-                let uniform = kernel.uniform.map(|binding| wgpu::BindGroupEntry {
-                    binding,
-                    resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                        buffer: &uniform_buffer.raw,
-                        offset,
-                        size: std::num::NonZero::new(step.params.len() as u64),
-                    }),
-                });
-                let recorded = pipelines[step.kernel].sanitized.as_ref().zip(faults.as_ref());
-                let recorded = recorded.map(|(sanitized, faults)| faults.entry(i, sanitized.binding));
-                let entries: Vec<_> = storage.chain(uniform).chain(recorded).collect();
-                let layout = &pipelines[step.kernel].layout;
-                let label = Some(kernel.shader);
-                Ok(device.create_bind_group(&wgpu::BindGroupDescriptor { label, layout, entries: &entries }))
-            });
-            let bind_groups = bind_groups.collect::<Result<_>>()?;
-            let output_bytes: Vec<u64> = program.outputs.iter().map(|p| p.ty.bytes()).collect();
-            let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-            let staging = gpu.buffer("outputs", output_bytes.iter().sum(), usage);
-            Ok(Executable {
-                gpu: gpu.clone(),
-                states: states.clone(),
-                buffers,
-                pipelines,
-                bind_groups,
-                faults,
-                staging,
-                output_bytes,
-                ahead: None,
-                runs: 0,
-                program,
-            })
-        })
+        })?;
+        Ok(Executable { gpu: gpu.clone(), states: states.clone(), loaded, ahead: None, runs: 0, program })
     }
 
     /// The program it runs.
@@ -263,7 +126,7 @@ impl Executable {
                     got: format!("{} of {}", data.len(), data.dtype()),
                 });
             }
-            self.gpu.shared.queue.write_buffer(&self.buffers.inputs[index].raw, 0, &data.bytes());
+            self.gpu.shared.queue.write_buffer(&self.loaded.buffers.inputs[index].raw, 0, &data.bytes());
         }
         Ok(())
     }
@@ -271,7 +134,7 @@ impl Executable {
     /// Fills inputs and every value of the run with the word `bits`, such as a NaN, so that a kernel that reads what
     /// nothing wrote, or leaves elements of its result unwritten, shows. Upload all inputs afterwards. For tests.
     pub fn poison(&mut self, bits: u32) -> Result<()> {
-        for buffer in self.buffers.inputs.iter().chain(&self.buffers.slots) {
+        for buffer in self.loaded.buffers.inputs.iter().chain(&self.loaded.buffers.slots) {
             let words = vec![bits; (buffer.raw.size() / 4) as usize];
             self.gpu.shared.queue.write_buffer(&buffer.raw, 0, bytemuck::cast_slice(&words));
         }
@@ -283,7 +146,7 @@ impl Executable {
     pub fn overrun(&self, bits: u32) -> Result<Option<String>> {
         // Kernels may write whole vectors.
         let ends: Vec<u64> = self.program.plan.slots.iter().map(|bytes| bytes.next_multiple_of(16)).collect();
-        let sources: Vec<_> = self.buffers.slots.iter().map(|b| (&b.raw, b.raw.size())).collect();
+        let sources: Vec<_> = self.loaded.buffers.slots.iter().map(|b| (&b.raw, 0, b.raw.size())).collect();
         let contents = pollster::block_on(self.gpu.read(&sources))?;
         for (slot, (bytes, end)) in contents.iter().zip(ends).enumerate() {
             let words: Vec<u32> = bytemuck::pod_collect_to_vec(&bytes[end as usize..]);
@@ -302,8 +165,8 @@ impl Executable {
 
     pub(super) fn dispatch(&self, pass: &mut wgpu::ComputePass<'_>, i: usize) {
         let step = &self.program.steps[i];
-        pass.set_pipeline(&self.pipelines[step.kernel].raw);
-        pass.set_bind_group(0, &self.bind_groups[i], &[]);
+        pass.set_pipeline(&self.loaded.pipelines[step.kernel].raw);
+        pass.set_bind_group(0, &self.loaded.bind_groups[i], &[]);
         let [x, y, z] = step.groups;
         pass.dispatch_workgroups(x, y, z);
     }
@@ -315,10 +178,10 @@ impl Executable {
         drop(pass);
         if read_outputs {
             let mut offset = 0;
-            for (port, &bytes) in self.program.outputs.iter().zip(&self.output_bytes) {
+            for (port, &bytes) in self.program.outputs.iter().zip(&self.loaded.output_bytes) {
                 if bytes > 0 {
-                    let source = &self.buffers.get(&self.program, port.buffer).raw;
-                    encoder.copy_buffer_to_buffer(source, 0, &self.staging.raw, offset, Some(bytes));
+                    let (Buffer { raw, .. }, from) = self.loaded.buffers.get(&self.program, port.buffer);
+                    encoder.copy_buffer_to_buffer(raw, from, &self.loaded.staging.raw, offset, Some(bytes));
                     offset += bytes;
                 }
             }
@@ -351,7 +214,7 @@ impl Executable {
             // A program that runs twice will run again, and thousands of dispatches take a while to encode.
             self.ahead = Some(self.encode(true));
         }
-        let pieces = self.gpu.map(&self.staging.raw, self.output_bytes.iter().copied()).await?;
+        let pieces = self.gpu.map(&self.loaded.staging.raw, self.loaded.output_bytes.iter().copied()).await?;
         let tensors = self.program.outputs.iter().zip(pieces);
         let tensors = tensors.map(|(p, bytes)| (p.ty.clone(), words(&p.ty, &bytes))).collect();
         Ok(Outputs { tensors })
@@ -361,18 +224,18 @@ impl Executable {
     /// [`Gpu`] opened with [`Checks::Sanitized`](super::Checks). Each names file and line of the shader, the variable,
     /// index and length, the invocation, and the node that was computed.
     pub fn faults(&self) -> Result<Vec<Fault>> {
-        let Some(memory) = &self.faults else {
+        let Some(memory) = &self.loaded.faults else {
             if self.program.steps.is_empty() {
                 return Ok(Vec::new());
             }
             return Err(Error::invalid("looking for faults", "a Gpu opened with Checks::Sanitized", "one without"));
         };
-        let contents = pollster::block_on(self.gpu.read(&[(&memory.buffer.raw, 4 * memory.clean.len() as u64)]))?;
+        let contents = pollster::block_on(self.gpu.read(&[(&memory.buffer.raw, 0, 4 * memory.clean.len() as u64)]))?;
         let words: Vec<u32> = bytemuck::pod_collect_to_vec(&contents[0]);
         self.gpu.shared.queue.write_buffer(&memory.buffer.raw, 0, bytemuck::cast_slice(&memory.clean));
         let mut faults = Vec::new();
         for (step, &(offset, bytes)) in self.program.steps.iter().zip(&memory.ranges) {
-            let Some(sanitized) = &self.pipelines[step.kernel].sanitized else { continue };
+            let Some(sanitized) = &self.loaded.pipelines[step.kernel].sanitized else { continue };
             let found = sanitized.decode(&words[offset as usize / 4..][..bytes as usize / 4]);
             let node = self.program.node(step.node);
             faults.extend(found.into_iter().map(|fault| Fault { node: node.cloned(), ..fault }));
@@ -384,8 +247,8 @@ impl Executable {
     /// [`Gpu::compile_debug`] keeps every value; in others a later value may have taken its place.
     pub fn value(&self, node: NodeId) -> Result<Option<Vec<f32>>> {
         let Some(info) = self.program.node(node) else { return Ok(None) };
-        let buffer = &self.buffers.get(&self.program, info.buffer).raw;
-        let bytes = pollster::block_on(self.gpu.read(&[(buffer, info.ty.bytes())]))?;
+        let (buffer, offset) = self.loaded.buffers.get(&self.program, info.buffer);
+        let bytes = pollster::block_on(self.gpu.read(&[(&buffer.raw, offset, info.ty.bytes())]))?;
         Ok(bytes.into_iter().next().map(|b| bytemuck::cast_vec(words(&info.ty, &b))))
     }
 
@@ -396,8 +259,8 @@ impl Executable {
         let states = self.program.states.iter().enumerate();
         let states = states.map(|(i, s)| (&s.name, &s.ty, BufferRef::State(i as u32)));
         for (name, ty, buffer) in ports.chain(states).filter(|(_, ty, _)| ty.dtype.is_float()) {
-            let source = &self.buffers.get(&self.program, buffer).raw;
-            let bytes = pollster::block_on(self.gpu.read(&[(source, ty.bytes())]))?;
+            let (buffer, offset) = self.loaded.buffers.get(&self.program, buffer);
+            let bytes = pollster::block_on(self.gpu.read(&[(&buffer.raw, offset, ty.bytes())]))?;
             if let Some(i) = bad(bytemuck::cast_slice(&words(ty, &bytes[0]))) {
                 return Ok(Some(NonFinite { node: None, what: format!("{name} {ty}, element {i}") }));
             }

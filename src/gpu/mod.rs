@@ -8,7 +8,9 @@ mod aliased;
 mod buffer;
 mod device;
 mod executable;
+mod loaded;
 mod pipeline;
+mod pipeline_store;
 #[cfg(feature = "testing")]
 mod raw;
 mod states;

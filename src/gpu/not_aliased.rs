@@ -1,5 +1,7 @@
 //! In place of `aliased.rs` where there is no Vulkan: no buffer can be read as an image.
 
+use std::ops::Range;
+
 use crate::exec::Texel;
 
 /// There is none.
@@ -14,6 +16,6 @@ pub(super) fn buffer(_: &wgpu::Device, _: &str, _: u64) -> Option<(wgpu::Buffer,
     None
 }
 
-pub(super) fn image(_: &wgpu::Device, memory: &Memory, _: u64, _: Texel) -> Option<wgpu::TextureView> {
+pub(super) fn image(_: &wgpu::Device, memory: &Memory, _: Range<u64>, _: Texel) -> Option<wgpu::TextureView> {
     match *memory {}
 }

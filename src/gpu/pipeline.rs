@@ -1,8 +1,11 @@
 //! Compute pipelines, compiled once for each kernel.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::device::Gpu;
+use super::pipeline_store::PipelineStore;
 use crate::error::Result;
 use crate::exec::sanitize::{Sanitized, sanitize};
 use crate::exec::{Access, Kernel, Target, Texel};
@@ -42,26 +45,50 @@ pub(super) struct Pipeline {
 
 pub(super) struct Pipelines {
     checks: Checks,
+    store: Option<PipelineStore>,
     by_source: Mutex<HashMap<String, Arc<Pipeline>>>,
 }
 
 impl Pipelines {
-    pub(super) fn new(checks: Checks) -> Self {
-        Pipelines { checks, by_source: Mutex::default() }
+    pub(super) fn new(checks: Checks, store: Option<PipelineStore>) -> Self {
+        Pipelines { checks, store, by_source: Mutex::default() }
     }
 
     pub(super) fn checks(&self) -> Checks {
         self.checks
     }
 
-    pub(super) fn get(&self, device: &wgpu::Device, kernel: &Kernel, target: &Target) -> Result<Arc<Pipeline>> {
-        let mut known = self.by_source.lock().unwrap_or_else(|e| e.into_inner());
-        if let Some(pipeline) = known.get(&kernel.source) {
-            return Ok(pipeline.clone());
-        }
-        let pipeline = Arc::new(self.build(device, kernel, target)?);
-        known.insert(kernel.source.clone(), pipeline.clone());
-        Ok(pipeline)
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Pipeline>>> {
+        self.by_source.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The pipelines of kernels; those that are new are compiled side by side.
+    pub(super) fn get(&self, gpu: &Gpu, kernels: &[Arc<Kernel>]) -> Result<Vec<Arc<Pipeline>>> {
+        let mut missing: HashMap<&str, &Kernel> = kernels.iter().map(|k| (k.source.as_str(), &**k)).collect();
+        missing.retain(|source, _| !self.lock().contains_key(*source));
+        let missing: Vec<&Kernel> = missing.into_values().collect();
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            while let Some(kernel) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // Error scopes belong to threads.
+                let pipeline = gpu.scoped(|| self.build(&gpu.shared.device, kernel, gpu.target()))?;
+                self.lock().insert(kernel.source.clone(), Arc::new(pipeline));
+            }
+            Ok(())
+        };
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get()).min(missing.len());
+        std::thread::scope(|scope| {
+            // Where there can be no thread, this one does all the work.
+            let others: Vec<_> =
+                (1..threads).map_while(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok()).collect();
+            let own = work();
+            let join = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            };
+            others.into_iter().map(join).fold(own, Result::and)
+        })?;
+        let known = self.lock();
+        Ok(kernels.iter().map(|kernel| known[&kernel.source].clone()).collect())
     }
 
     fn build(&self, device: &wgpu::Device, kernel: &Kernel, target: &Target) -> Result<Pipeline> {
@@ -131,8 +158,17 @@ impl Pipelines {
                 zero_initialize_workgroup_memory: self.checks == Checks::Sanitized,
                 ..Default::default()
             },
-            cache: None,
+            cache: self.store.as_ref().map(|store| &store.raw),
         });
         Ok(Pipeline { raw, layout, sanitized })
+    }
+}
+
+impl Drop for Pipelines {
+    fn drop(&mut self) {
+        let (Some(store), false) = (&self.store, self.lock().is_empty()) else { return };
+        if let Err(error) = store.save() {
+            log::warn!("pipelines are not kept: {error}");
+        }
     }
 }

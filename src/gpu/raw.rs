@@ -164,7 +164,7 @@ impl RawKernel {
     pub(crate) fn run(&self, read: &[usize]) -> Result<Vec<Vec<u8>>> {
         self.gpu.scoped(|| {
             self.gpu.shared.queue.submit([self.encode(1)]);
-            let sources: Vec<_> = read.iter().map(|&i| (&self.buffers[i].raw, self.buffers[i].raw.size())).collect();
+            let sources: Vec<_> = read.iter().map(|&i| (&self.buffers[i].raw, 0, self.buffers[i].raw.size())).collect();
             pollster::block_on(self.gpu.read(&sources))
         })
     }

@@ -139,7 +139,7 @@ impl Executable {
             .collect();
         commands.push(encoder.finish());
         self.gpu.shared.queue.submit(commands);
-        let sources: Vec<_> = resolved.iter().map(|(buffer, bytes)| (&buffer.raw, *bytes)).collect();
+        let sources: Vec<_> = resolved.iter().map(|(buffer, bytes)| (&buffer.raw, 0, *bytes)).collect();
         let bytes = pollster::block_on(self.gpu.read(&sources))?.concat();
         let ticks: Vec<u64> = bytemuck::pod_collect_to_vec(&bytes);
         Ok(ticks.chunks_exact(2).map(|t| t[1].saturating_sub(t[0]) as f64 * ms_per_tick).collect())

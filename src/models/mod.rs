@@ -6,7 +6,7 @@ mod hand_model;
 mod lift;
 mod mesh_graph;
 
-pub use fit::{FitOptions, FitWeights, FittedHand, HandFitter, HandParameters, Observation};
+pub use fit::{FitOptions, FitWeights, FittedHand, HandFitter, HandParameters, Observation, record_fit};
 pub use graph_cnn::{GraphCnnConfig, Network, Prediction};
 pub use hand_model::{GraphCnn, HandMesh, InferOptions};
 pub(crate) use lift::TruthVars;

@@ -36,10 +36,11 @@ impl Operator for Assign {
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let (value, state, guard) = (lowering.input(1).buffer, lowering.output(), lowering.guard());
-        let (quads, lanes) = (lowering.output_ty().shape.numel().div_ceil(4), lowering.target().lanes());
+        // Four words each, of whatever type.
+        let (quads, lanes) = ((lowering.output_ty().bytes() as usize).div_ceil(16), lowering.target().lanes());
         let dispatch = lowering.dispatch(&ASSIGN).define("WG", lanes);
         let dispatch = dispatch.bind("value", value).bind("guard", guard).bind("state", state);
-        dispatch.param("quads", quads).threads(quads)
+        dispatch.param("quads", quads).elementwise("quads", &["state", "value"]).threads(quads)
     }
 
     fn mutates(&self) -> &'static [usize] {

@@ -42,7 +42,8 @@ impl Operator for Average {
         let quads = lowering.output_ty().shape.numel().div_ceil(4);
         let dispatch = lowering.dispatch(&AVERAGE_STEP).define("WG", lanes).bind("value", value).bind("begun", begun);
         let dispatch = dispatch.bind("guard", guard).bind("average", average);
-        dispatch.param("quads", quads).param("keep", self.keep).threads(quads)
+        let dispatch = dispatch.param("quads", quads).param("keep", self.keep);
+        dispatch.elementwise("quads", &["average", "value"]).threads(quads)
     }
 
     fn mutates(&self) -> &'static [usize] {

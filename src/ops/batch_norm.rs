@@ -367,7 +367,8 @@ impl Operator for Follow {
         let (value, state, guard) = (lowering.input(1).buffer, lowering.output(), lowering.guard());
         let (quads, lanes) = (lowering.output_ty().shape.numel().div_ceil(4), lowering.target().lanes());
         let dispatch = lowering.dispatch(&FOLLOW).define("WG", lanes).bind("value", value).bind("guard", guard);
-        dispatch.bind("state", state).param("quads", quads).param("keep", self.keep).threads(quads)
+        let dispatch = dispatch.bind("state", state).param("quads", quads).param("keep", self.keep);
+        dispatch.elementwise("quads", &["state", "value"]).threads(quads)
     }
 
     fn mutates(&self) -> &'static [usize] {

@@ -1,4 +1,5 @@
-//! Optimiser steps: each changes a parameter and its moments in place, one dispatch a parameter.
+//! Optimiser steps: each changes a parameter and its moments in place; compiling joins those of all parameters into one
+//! dispatch.
 
 use super::{Cost, Operator, VjpCall};
 use crate::error::{Mismatch, Result};
@@ -176,7 +177,7 @@ impl Operator for SgdStep {
         let dispatch = dispatch.bind("w", w).bind("v", v);
         let dispatch = dispatch.bind("gradient", gradient).bind("lr", lr).bind("guard", guard);
         let dispatch = dispatch.param("quads", quads).param("momentum", self.0.momentum);
-        dispatch.param("decay", self.0.weight_decay).threads(quads)
+        dispatch.param("decay", self.0.weight_decay).elementwise("quads", &["w", "v", "gradient"]).threads(quads)
     }
 
     fn cost(&self, inputs: &[&TensorType], _: &TensorType) -> Cost {
@@ -224,7 +225,7 @@ impl Operator for RmsPropStep {
         let dispatch = lowering.dispatch(&RMSPROP).define("WG", lanes).bind("w", w).bind("v", v);
         let dispatch = dispatch.bind("gradient", gradient).bind("lr", lr).bind("guard", guard);
         let dispatch = dispatch.param("quads", quads).param("rho", self.0.rho).param("eps", self.0.eps);
-        dispatch.param("decay", self.0.weight_decay).threads(quads)
+        dispatch.param("decay", self.0.weight_decay).elementwise("quads", &["w", "v", "gradient"]).threads(quads)
     }
 
     fn cost(&self, inputs: &[&TensorType], _: &TensorType) -> Cost {
@@ -273,7 +274,8 @@ impl Operator for AdamStep {
         let dispatch = lowering.dispatch(&ADAM).define("WG", lanes).bind("w", w).bind("m", m).bind("v", v);
         let dispatch = dispatch.bind("gradient", gradient).bind("lr", lr).bind("power", power).bind("guard", guard);
         let dispatch = dispatch.param("quads", quads).param("beta1", self.0.beta1).param("beta2", self.0.beta2);
-        dispatch.param("eps", self.0.eps).param("decay", self.0.weight_decay).threads(quads)
+        let dispatch = dispatch.param("eps", self.0.eps).param("decay", self.0.weight_decay);
+        dispatch.elementwise("quads", &["w", "m", "v", "gradient"]).threads(quads)
     }
 
     fn cost(&self, inputs: &[&TensorType], _: &TensorType) -> Cost {

@@ -12,7 +12,7 @@ use glam::{Vec2, Vec3};
 
 use crate::error::{Error, Result};
 use crate::gpu::{Executable, Gpu, States};
-use crate::graph::{Recorder, TensorData};
+use crate::graph::{Recorder, TensorData, Var};
 use crate::hand::Camera;
 use crate::hand::joints::{JOINTS, MIDDLE_MCP, MIDDLE_PIP};
 use crate::nn::hand::HandModel;
@@ -384,4 +384,13 @@ fn resize(image: &[f32], from: usize, to: usize, known_only: bool) -> Vec<f32> {
         }
     }
     out
+}
+
+/// Records a step of fitting to whatever the inputs will be. Gives each hypothesis's loss.
+pub fn record_fit<'r>(r: &'r Recorder, model: &dyn HandModel, options: &FitOptions) -> Result<Var<'r>> {
+    let poses = PoseSpace::of(model)?;
+    let program = FitProgram { model, poses: &poses, options };
+    let recorded = program.record(r)?;
+    program.record_step(&recorded, r.input("rate", [1]))?;
+    Ok(recorded.losses)
 }
