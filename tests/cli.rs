@@ -104,6 +104,57 @@ fn info_runs_a_network_and_tells_what_it_takes() {
     assert!(complaint(&output).contains("`small` or `paper`"), "{output:?}");
 }
 
+/// A file of choices as an adapter of that name would export it.
+fn choices(path: &Path, format: &str) {
+    let known = serde_json::json!({ "product b1 m16 k16 n16": { "ms": { "lanes 4x4": 0.25, "lanes 8x8": 0.5 },
+        "rejected": { "tile 64x64": "element 3 is 0, others give 1" } } });
+    let file = serde_json::json!({ "format": format, "adapter": "another GPU", "choices": known });
+    std::fs::write(path, file.to_string()).unwrap();
+}
+
+#[test]
+fn measured_choices_are_imported_kept_listed_exported_and_forgotten() {
+    let folder = folder("tune");
+    let (cache, file, out) = (folder.join("cache"), folder.join("choices.json"), folder.join("exported.json"));
+    let tune = |cache: &Path, arguments: &[&str]| {
+        command(&[&["tune"], arguments].concat()).env("KNUCKLE_CACHE", cache).output().unwrap()
+    };
+    let format = concat!("choices 1 of knuckle ", env!("CARGO_PKG_VERSION"));
+    choices(&file, format);
+    let told = stdout(&tune(&cache, &["--list"]));
+    assert!(told.contains("0 classes of shapes"), "{told}");
+    let told = stdout(&tune(&cache, &["--import", text(&file)]));
+    for says in ["these were measured on another GPU", "1 classes of shapes imported", "kept in "] {
+        assert!(told.contains(says), "{says}: {told}");
+    }
+    let told = stdout(&tune(&cache, &["--list", "--export", text(&out)]));
+    for says in ["1 classes", "lanes 4x4 0.250 ms, lanes 8x8 0.500 ms", "tile 64x64 is REJECTED: element 3"] {
+        assert!(told.contains(says), "{says}: {told}");
+    }
+    let exported: Value = serde_json::from_slice(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!(exported["format"], format);
+    assert_eq!(exported["choices"]["product b1 m16 k16 n16"]["ms"]["lanes 4x4"], 0.25);
+    // What is cut short in the cache is as good as nothing, and written anew.
+    let kept = std::fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().path());
+    let kept: Vec<PathBuf> = kept.filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
+    let whole = std::fs::read(&kept[0]).unwrap();
+    std::fs::write(&kept[0], &whole[..whole.len() / 2]).unwrap();
+    assert!(stdout(&tune(&cache, &["--list"])).contains("0 classes of shapes"));
+    assert!(tune(&cache, &["--import", text(&file)]).status.success());
+    assert_eq!(std::fs::read(&kept[0]).unwrap(), whole);
+    assert!(stdout(&tune(&cache, &["--clear", "--list"])).contains("0 classes of shapes"));
+    assert!(!kept[0].exists());
+    // A cache folder that cannot be: told, no error.
+    let output = tune(&file.join("below"), &["--import", text(&file)]);
+    assert!(output.status.success() && stdout(&output).contains("not kept: "), "{output:?}");
+    let output = tune(Path::new(""), &["--import", text(&file)]);
+    assert!(output.status.success() && stdout(&output).contains("there is no cache folder"), "{output:?}");
+    choices(&file, "choices 0 of knuckle 0.0.1");
+    let output = tune(&cache, &["--import", text(&file)]);
+    assert!(complaint(&output).contains("choices 0 of knuckle 0.0.1"), "{output:?}");
+    assert!(complaint(&tune(&cache, &["huge"])).contains("`small` or `paper`"));
+}
+
 #[test]
 fn usage_errors_end_with_2() {
     for wrong in [
@@ -112,6 +163,8 @@ fn usage_errors_end_with_2() {
         &["train", "--resume", "--seed", "3"],
         &["train", "--optimizer", "sgd"],
         &["data"],
+        &["tune", "small", "--all"],
+        &["tune", "--batch", "0"],
     ] {
         assert_eq!(knuckle(wrong).status.code(), Some(2), "{wrong:?}");
     }

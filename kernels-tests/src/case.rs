@@ -104,6 +104,8 @@ pub struct Case {
     pub mode: Mode,
     /// How operands and result are stored.
     pub dtype: DType,
+    /// Whether to run it as every variant for the other class of adapter too, not only as the expected one.
+    pub every_variant: bool,
 }
 
 impl Case {
@@ -124,6 +126,7 @@ impl Case {
             differentiable: true,
             mode: Mode::Infer,
             dtype: DType::F32,
+            every_variant: false,
         }
     }
 
@@ -140,6 +143,12 @@ impl Case {
     /// The case with operands and result stored as f16.
     pub fn half(self) -> Case {
         Case { dtype: DType::F16, ..self }
+    }
+
+    /// The case run as every variant of both classes of adapter: that takes a software adapter long, whose compiler labours over
+    /// kernels for GPUs, so a few cases that between them meet all variants do it.
+    pub fn as_every_variant(self) -> Case {
+        Case { every_variant: true, ..self }
     }
 
     /// The operator, its attributes and the operands' shapes.

@@ -1,5 +1,6 @@
 //! Runs cases on an adapter and holds them against the reference.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::panic::resume_unwind;
@@ -11,12 +12,12 @@ use std::time::Instant;
 use half::f16;
 use knuckle::exec::sanitize::Fault;
 use knuckle::exec::{
-    AdapterClass, Choice, Choices, CompileOptions, Pass, Passes, Plan, Program, Saving, Target, compile,
+    AdapterClass, Choices, CompileOptions, Pass, Passes, Plan, Program, Saving, ShapeClass, Target, compile,
 };
-use knuckle::gpu::{Checks, GpuOptions};
+use knuckle::gpu::{Checks, GpuOptions, Tuning};
 use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
-use knuckle::testing::{EPSILON, close, finite, same_bits};
+use knuckle::testing::{EPSILON, Tolerance, close, finite, same_bits};
 use knuckle::{DType, Error, Executable, Gpu, Init, Recorder, States, Var};
 
 use crate::budget::{self, Budget};
@@ -50,7 +51,7 @@ struct Sanitizing {
 
 impl Sanitizing {
     fn new(options: &GpuOptions) -> knuckle::Result<Sanitizing> {
-        let options = GpuOptions { checks: Checks::Sanitized, ..options.clone() };
+        let options = GpuOptions { checks: Checks::Sanitized, tuning: Tuning::Off, ..options.clone() };
         let device = Mutex::new((Gpu::open(&options)?, 0));
         Ok(Sanitizing { options, device })
     }
@@ -174,7 +175,8 @@ pub fn check(case: &Case) -> Result<Measured, Failure> {
 impl Prover {
     /// Opens the adapter that `options` choose.
     pub fn open(options: &GpuOptions) -> knuckle::Result<Prover> {
-        let open = |checks| Gpu::open(&GpuOptions { checks, ..options.clone() });
+        // What a user measured is not to decide what is tested.
+        let open = |checks| Gpu::open(&GpuOptions { checks, tuning: Tuning::Off, ..options.clone() });
         let (trusted, other) = (open(Checks::Trusted)?, open(Checks::Trusted)?);
         Ok(Prover { trusted, other, checked: open(Checks::Checked)?, sanitized: None })
     }
@@ -249,13 +251,18 @@ impl Prover {
         let other = run(&self.other, &other_class(own), POISONS[0])?;
         let passes = trial.forward(&other, budget).and_then(|_| trial.gradient(&other, budget));
         passes.map_err(fail(Stage::OtherClass))?;
-        for target in trial.variants(own).map_err(|e| fail(Stage::Run)(e.to_string()))? {
-            let got = run(&self.trusted, &target, POISONS[1])?;
-            let passes = trial.forward(&got, budget).and_then(|_| trial.gradient(&got, budget));
-            let names =
-                target.choices.iter().flat_map(|c| c.iter().filter_map(|(_, m)| m.best())).map(|(name, _)| name);
-            let named = |e| format!("as {}: {e}", names.collect::<Vec<_>>().join(", "));
-            passes.map_err(named).map_err(fail(Stage::Variants))?;
+        // The gradients that differences were held against serve as the truth of all variants, element by element.
+        let other_class = other_class(own);
+        let classes = [(&self.trusted, own), (&self.other, &other_class)];
+        let mut tried = BTreeSet::new();
+        for (gpu, target) in classes.into_iter().take(if case.every_variant { 2 } else { 1 }) {
+            let targets = trial.variants(target, &mut tried).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+            for target in targets {
+                let got = run(gpu, &target, POISONS[1])?;
+                let named = |e| format!("as {}: {e}", chosen(&target));
+                let passes = trial.forward(&got, budget).and_then(|_| gradients_like(&got, &first, budget));
+                passes.map_err(named).map_err(fail(Stage::Variants))?;
+            }
         }
         if let Some(program) = trial.rewritten(own).map_err(|e| fail(Stage::Passes)(e.to_string()))? {
             let contracts = own.class == AdapterClass::Hardware || joins(&program);
@@ -286,6 +293,28 @@ impl Prover {
 /// Whether a pass has put functions of elements into one kernel.
 fn joins(program: &Program) -> bool {
     program.savings.iter().any(|saving| saving.pass == Pass::Chain && saving.sites > 0)
+}
+
+/// The variants that a target prefers.
+fn chosen(target: &Target) -> String {
+    let choices = target.choices.iter().flat_map(|c| c.iter());
+    let named = choices.filter_map(|(class, known)| Some(format!("{class}: {}", known.best()?.0)));
+    named.collect::<Vec<_>>().join(", ")
+}
+
+/// Holds gradients against others that were found right.
+fn gradients_like(got: &[Vec<f32>], right: &[Vec<f32>], budget: Budget) -> Result<(), String> {
+    for (i, (got, right)) in got.iter().zip(right).enumerate().skip(1) {
+        let right: Vec<f64> = right.iter().map(|&v| f64::from(v)).collect();
+        let tolerance = Tolerance::of_largest(budget.gradient * EPSILON);
+        close(got, &right, tolerance).map_err(|e| format!("gradient of operand {}: {e}", i - 1))?;
+    }
+    Ok(())
+}
+
+/// The targets that make a case's nodes choose each of their variants, without a device.
+pub fn variants(case: &Case, target: &Target) -> Result<Vec<Target>, Error> {
+    Trial::new(case).variants(target, &mut BTreeSet::new())
 }
 
 /// Whether all elements are within `most` steps of f32 of each other.
@@ -442,17 +471,28 @@ impl<'c> Trial<'c> {
         Ok((values.collect(), executable))
     }
 
-    /// `own` with other choices, until every variant that some node offers has been chosen once, but for those chosen without.
-    fn variants(&self, own: &Target) -> Result<Vec<Target>, Error> {
-        let program = self.lower(own)?;
-        let offers: Vec<&Choice> = program.nodes.iter().filter_map(|n| n.choice.as_ref()).collect();
-        let most = offers.iter().map(|choice| choice.offered.len()).max().unwrap_or(0);
-        let nth = |n: usize| {
-            let mut choices = Choices::default();
-            offers.iter().for_each(|c| choices.prefer(&c.class, &c.offered[n % c.offered.len()]));
-            Target { choices: Some(Arc::new(choices)), ..own.clone() }
-        };
-        Ok((1..most).map(nth).collect())
+    /// `target` with other choices, until every variant that some node offers has been chosen once, but for those `tried` before.
+    fn variants(&self, target: &Target, tried: &mut BTreeSet<(ShapeClass, String)>) -> Result<Vec<Target>, Error> {
+        let program = self.lower(target)?;
+        let choices = || program.nodes.iter().filter_map(|n| n.choice.as_ref());
+        tried.extend(choices().map(|c| (c.class.clone(), c.variant.clone())));
+        let mut targets = Vec::new();
+        loop {
+            let mut next = Choices::default();
+            for choice in choices() {
+                if next.get(&choice.class).is_some() {
+                    continue;
+                }
+                let untried = choice.offered.iter().find(|name| tried.insert((choice.class.clone(), name.to_string())));
+                if let Some(name) = untried {
+                    next.prefer(&choice.class, name);
+                }
+            }
+            if next.is_empty() {
+                return Ok(targets);
+            }
+            targets.push(Target { choices: Some(Arc::new(next)), ..target.clone() });
+        }
     }
 
     /// `own` with the fewest workgroups a dimension that the case can be lowered for.

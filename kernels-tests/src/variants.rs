@@ -50,7 +50,13 @@ pub fn targets() -> [Target; 3] {
 pub fn all() -> Vec<Variant> {
     let mut variants = BTreeMap::new();
     for target in targets() {
-        let cases = cases::all().into_iter().map(|case| (case.name(), harness::lower(&case, &target)));
+        let cases = cases::all().into_iter().flat_map(|case| {
+            // The other cases meet no other text but for their operands' alignment.
+            let others = if case.every_variant { harness::variants(&case, &target) } else { Ok(Vec::new()) };
+            let others = others.unwrap_or_else(|e| panic!("{}: {e}", case.name()));
+            let targets = [target.clone()].into_iter().chain(others);
+            targets.map(|target| (case.name(), harness::lower(&case, &target))).collect::<Vec<_>>()
+        });
         for (program, lowered) in cases.chain(state_changes(&target)).chain(large(&target)).chain(models(&target, 2)) {
             for kernel in lowered.unwrap_or_else(|e| panic!("{program}: {e}")).kernels {
                 let key = (kernel.shader, kernel.source.clone());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use kernels_tests::{budget, cases, harness, variants};
 use knuckle::error::Result;
-use knuckle::exec::{AdapterClass, CompileOptions, Passes, Program, Target, compile};
+use knuckle::exec::{AdapterClass, Choice, CompileOptions, Passes, Program, Target, compile};
 use knuckle::ops::{Conv2d, CumulativeSum, SortOrder, SpmmMatrix};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Var};
@@ -50,7 +50,7 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         met.extend(program.kernels.iter().map(|k| k.shader));
     }
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
-    const FAMILIES: [&str; 15] = [
+    const FAMILIES: [&str; 16] = [
         "conv",
         "copy",
         "graph",
@@ -66,6 +66,7 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
         "reduce",
         "sample",
         "sort",
+        "tile",
     ];
     for family in FAMILIES {
         for entry in fs::read_dir(shaders.join(family)).expect("a family's folder") {
@@ -77,6 +78,30 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
             assert!(met.contains(name.as_str()), "no case runs {name}");
         }
     }
+}
+
+#[test]
+fn a_few_cases_meet_every_variant_of_every_kernel() {
+    let hardware = Target { f16: true, ..Target::webgpu_defaults() };
+    // The kernel and the variant, without the shapes and for how many lanes.
+    let kind = |choice: &Choice, name: &str| {
+        let class = choice.class.to_string();
+        let kernel = class.split(' ').next().expect("a kernel").to_string();
+        (kernel, name.split(" for ").next().expect("a variant").to_string())
+    };
+    let (mut offered, mut proved) = (BTreeSet::new(), BTreeSet::new());
+    for case in cases::all() {
+        let program = harness::lower(&case, &hardware).unwrap_or_else(|e| panic!("{}: {e}", case.name()));
+        for choice in program.nodes.iter().filter_map(|n| n.choice.as_ref()) {
+            let tiles = || choice.offered.iter().filter(|name| name.starts_with("tile"));
+            offered.extend(tiles().map(|name| kind(choice, name)));
+            if case.every_variant {
+                proved.extend(tiles().map(|name| kind(choice, name)));
+            }
+        }
+    }
+    assert!(offered.len() >= 6 * 6, "six tiles for three products and three passes: {offered:?}");
+    assert_eq!(offered, proved);
 }
 
 #[test]

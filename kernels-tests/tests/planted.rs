@@ -8,7 +8,7 @@ use kernels_tests::harness::{Stage, check};
 use kernels_tests::reference::Tensor;
 use kernels_tests::{Case, Operand};
 use knuckle::error::Mismatch;
-use knuckle::exec::{Lowering, Shader};
+use knuckle::exec::{Lowering, Shader, ShapeClass};
 use knuckle::ops::{Operator, VjpCall};
 use knuckle::{Recorder, Result, TensorType, Var};
 
@@ -37,6 +37,8 @@ struct Planted {
     elsewhere: f32,
     /// Counts lowerings; the factor is wrong in the one with this number.
     counter: Option<(&'static AtomicU32, u32)>,
+    /// The factor of the second variant, if there is one.
+    variant: Option<f32>,
 }
 
 impl Planted {
@@ -65,6 +67,9 @@ impl Operator for Planted {
         if self.counter.is_some_and(|(count, wrong)| count.fetch_add(1, Ordering::Relaxed) + 1 == wrong) {
             twice = 2.000_01;
         }
+        if let Some(other) = self.variant {
+            twice = lowering.choose(ShapeClass::of("planted"), twice, &[other]);
+        }
         let scratch = lowering.scratch(n);
         let dispatch = lowering.dispatch(&self.shader).bind("x", x).bind("y", y).bind("scratch", scratch);
         dispatch.param("n", n).param("twice", twice).threads(n)
@@ -91,6 +96,7 @@ const RIGHT: Planted = Planted {
     slope: 2.0,
     elsewhere: 2.0,
     counter: None,
+    variant: None,
 };
 
 #[test]
@@ -173,6 +179,12 @@ fn checked_rejects_a_result_that_differs() {
 fn folded_rejects_an_index_from_x_alone() {
     const X_ALONE: &[&str] = &[HEAD, "let i = id.x; if i < params.n { y[i] = params.twice * x[i]; } }"];
     assert_rejected(Planted::new(X_ALONE), Stage::Folded, "tensor 0");
+}
+
+#[test]
+fn variants_are_rejected_for_a_mistake_in_one_that_is_not_expected_to_run() {
+    assert_eq!(verdict(Planted { variant: Some(2.0), ..RIGHT }), None);
+    assert_rejected(Planted { variant: Some(2.000_01), ..RIGHT }, Stage::Variants, "as planted: 2.00001");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! touches a device.
 
 mod choice;
+mod excerpt;
 mod flat;
 mod halves;
 mod kernel;

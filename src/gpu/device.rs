@@ -9,6 +9,7 @@ use super::executable::Executable;
 use super::pipeline::{Checks, Pipelines};
 use super::pipeline_store::PipelineStore;
 use super::states::States;
+use super::tune::{Table, Tuning};
 use crate::error::{Error, Result};
 use crate::exec::{AdapterClass, CompileOptions, Program, Target, compile};
 use crate::graph::{Recorder, Var};
@@ -26,6 +27,8 @@ pub struct GpuOptions {
     /// The most bytes that buffers on this device may take together. Loading a program that would take more is
     /// [`Error::OutOfMemory`], before anything is allocated.
     pub memory_budget: Option<u64>,
+    /// Which variants of kernels programs run.
+    pub tuning: Tuning,
 }
 
 /// An adapter as a person would want it described.
@@ -135,6 +138,7 @@ pub(super) struct Shared {
     pub(super) queue: wgpu::Queue,
     pub(super) pipelines: Pipelines,
     pub(super) meter: Arc<Meter>,
+    pub(super) table: Table,
     target: Target,
     memory_budget: Option<u64>,
     report: AdapterReport,
@@ -261,7 +265,9 @@ impl Gpu {
         let store = crate::cache::folder().and_then(|folder| PipelineStore::open(&device, &folder));
         let pipelines = Pipelines::new(checks, store);
         let meter = Arc::default();
-        Ok(Gpu { shared: Arc::new(Shared { device, queue, pipelines, meter, target, memory_budget, report, faults }) })
+        let table = Table::open(options.tuning, &report);
+        let shared = Shared { device, queue, pipelines, meter, table, target, memory_budget, report, faults };
+        Ok(Gpu { shared: Arc::new(shared) })
     }
 
     /// The same adapter with a device of its own, to work at the same time.
@@ -271,6 +277,7 @@ impl Gpu {
             webgpu_defaults: false,
             checks: self.shared.pipelines.checks(),
             memory_budget: self.shared.memory_budget,
+            tuning: self.shared.table.tuning,
         };
         Self::open(&options)
     }
@@ -280,7 +287,8 @@ impl Gpu {
         &self.shared.report
     }
 
-    /// The adapter's limits and class, for [`compile`](crate::exec::compile).
+    /// The adapter's limits and class, for [`compile`](crate::exec::compile), with the variants that its cost model expects to be
+    /// fastest.
     pub fn target(&self) -> &Target {
         &self.shared.target
     }
@@ -356,8 +364,26 @@ impl Gpu {
     }
 
     fn lower(&self, recorder: &Recorder, outputs: &[Var<'_>], options: CompileOptions) -> Result<Program> {
+        if self.shared.table.tuning == Tuning::Measure {
+            let before = self.choices();
+            self.tune_with(false, |_| (), |target| self.lower_for(recorder, outputs, target, options))?;
+            if *before != *self.choices() {
+                self.keep_choices().map_or_else(|e| log::warn!("what was measured is not kept: {e}"), |_| ());
+            }
+        }
+        let target = Target { choices: Some(self.choices()), ..self.target().clone() };
+        self.lower_for(recorder, outputs, &target, options)
+    }
+
+    pub(super) fn lower_for(
+        &self,
+        recorder: &Recorder,
+        outputs: &[Var<'_>],
+        target: &Target,
+        options: CompileOptions,
+    ) -> Result<Program> {
         let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-        recorder.with_graph(|graph| compile(graph, &outputs, &self.shared.target, options))
+        recorder.with_graph(|graph| compile(graph, &outputs, target, options))
     }
 
     /// Makes a program's buffers and pipelines.

@@ -6,6 +6,7 @@
 )]
 mod aliased;
 mod buffer;
+mod choice_file;
 mod device;
 mod executable;
 mod loaded;
@@ -15,8 +16,10 @@ mod pipeline_store;
 mod raw;
 mod states;
 mod timing;
+mod tune;
 
 pub use buffer::Data;
+pub use choice_file::ChoiceFile;
 pub use device::{AdapterReport, Gpu, GpuOptions, adapters, prefer_one_thread_a_device, prepare_environment};
 pub use executable::{Executable, NonFinite, Outputs};
 pub use pipeline::Checks;
@@ -24,3 +27,4 @@ pub use pipeline::Checks;
 pub(crate) use raw::{RawBinding, RawKernel, RawSource, RawUse};
 pub use states::States;
 pub use timing::StepTime;
+pub use tune::{Tuned, Tuning};

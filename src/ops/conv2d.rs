@@ -6,6 +6,7 @@ use super::conv_grouped as grouped;
 use super::conv_lanes::{Lanes, WeightLanes};
 use super::operand::Norm;
 use super::product::{Layout, Product, product};
+use super::workgroup_tile::{self, Way, ways};
 use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, ShapeClass};
@@ -199,9 +200,12 @@ impl Operator for Forward {
         if !self.conv.is_tiled(&e) {
             return grouped::forward(lowering, &self.conv, &e, x.buffer, w.buffer, epilogue);
         }
-        let tiles = Lanes::of_forward(&e);
-        let lanes = lowering.choose(self.conv.class("conv2d", &e), tiles[0], &tiles[1..]);
-        lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue)
+        let extent = workgroup_tile::forward_extent(&e, epilogue);
+        let ways = ways(lowering.target(), Lanes::of_forward(&e), extent, true);
+        match lowering.choose(self.conv.class("conv2d", &e), ways[0], &ways[1..]) {
+            Way::Lanes(lanes) => lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
+            Way::Tile(tile) => tile.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
+        }
     }
 
     fn with_ending(&self, ending: Ending, inputs: &[&TensorType]) -> Option<Arc<dyn Operator>> {
@@ -296,9 +300,13 @@ pub(super) fn lower_adjoint(
     if !conv.is_tiled(&e) {
         return grouped::input_gradient(lowering, conv, &e, gy.buffer, w.buffer, epilogue);
     }
-    let tiles = Lanes::of_input_gradient(conv, &e);
-    let lanes = lowering.choose(conv.class("conv2d_input_grad", &e), tiles[0], &tiles[1..]);
-    lanes.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue)
+    let extent = workgroup_tile::input_gradient_extent(&e, epilogue);
+    // With a stride most taps of a pixel meet nothing.
+    let ways = ways(lowering.target(), Lanes::of_input_gradient(conv, &e), extent, conv.stride == 1);
+    match lowering.choose(conv.class("conv2d_input_grad", &e), ways[0], &ways[1..]) {
+        Way::Lanes(lanes) => lanes.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
+        Way::Tile(tile) => tile.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
+    }
 }
 
 /// Records the gradient of `conv` with respect to its weight, of `shape`, from its input and the gradient of its result.
@@ -344,9 +352,12 @@ impl Operator for WeightGradient {
         if !self.0.is_tiled(&e) {
             return grouped::weight_gradient(lowering, &self.0, &e, x.buffer, gy.buffer);
         }
-        let tiles = WeightLanes::all(lowering, &e);
-        let lanes = lowering.choose(self.0.class("conv2d_weight_grad", &e), tiles[0], &tiles[1..]);
-        lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer])
+        let lanes = WeightLanes::all(lowering.target().class, &e);
+        let ways = ways(lowering.target(), lanes, workgroup_tile::weight_gradient_extent(&e), true);
+        match lowering.choose(self.0.class("conv2d_weight_grad", &e), ways[0], &ways[1..]) {
+            Way::Lanes(lanes) => lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer]),
+            Way::Tile(tile) => tile.weight_gradient(lowering, &self.0, &e, [x.buffer, gy.buffer]),
+        }
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {

@@ -7,8 +7,9 @@ use super::conv2d::{Conv2d, Epilogue, Extents};
 use super::operand::{Operands, Place};
 use super::reduce::column_sum;
 use super::splits;
+use super::workgroup_tile::Alone;
 use crate::error::Result;
-use crate::exec::{BufferRef, Dispatch, Lowering, Shader};
+use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader};
 use crate::shader;
 
 const FORWARD: Shader = shader!("conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl");
@@ -125,13 +126,13 @@ impl fmt::Display for WeightLanes {
 
 impl WeightLanes {
     /// The tiles, the expected fastest first.
-    pub(super) fn all(lowering: &Lowering<'_>, e: &Extents) -> Vec<WeightLanes> {
+    pub(super) fn all(class: AdapterClass, e: &Extents) -> Vec<WeightLanes> {
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
         let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
         let outputs = if vec4 && taps <= 3 { even_groups(e.co) } else { 1 };
         let inputs = if taps == 1 { even_groups(e.ci) } else { 1 };
         let pixels = strip(e.ow, most_pixels(e).min(4));
-        let lanes = splits::lanes(lowering.target().class);
+        let lanes = splits::lanes(class);
         let expected = WeightLanes { taps, inputs, outputs, pixels, lanes };
         let mut all = vec![expected];
         for lanes in [lanes / 2, lanes * 4] {
@@ -172,6 +173,18 @@ impl WeightLanes {
             column_sum(lowering, to, out, splits, numel)?;
         }
         Ok(())
+    }
+}
+
+impl Alone for Lanes {
+    fn footprint(&self) -> ([usize; 2], Option<usize>) {
+        ([self.pixels, 4 * self.groups], None)
+    }
+}
+
+impl Alone for WeightLanes {
+    fn footprint(&self) -> ([usize; 2], Option<usize>) {
+        ([4 * self.taps * self.inputs, 4 * self.outputs], Some(self.lanes))
     }
 }
 

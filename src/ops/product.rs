@@ -5,8 +5,9 @@ use std::fmt;
 use super::operand::{Norm, Operands, Place};
 use super::reduce::column_sum;
 use super::splits;
+use super::workgroup_tile::{Alone, Way, ways};
 use crate::error::Result;
-use crate::exec::{BufferRef, Lowering, Shader, ShapeClass};
+use crate::exec::{AdapterClass, BufferRef, Lowering, Shader, ShapeClass};
 use crate::shader;
 
 const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl");
@@ -60,6 +61,12 @@ impl fmt::Display for Lanes {
     }
 }
 
+impl Alone for Lanes {
+    fn footprint(&self) -> ([usize; 2], Option<usize>) {
+        ([self.rows, 4 * self.groups], self.lanes)
+    }
+}
+
 impl Product {
     fn class(&self) -> ShapeClass {
         let kernel = match self.layout {
@@ -72,12 +79,12 @@ impl Product {
         class.row("n", self.n)
     }
 
-    /// The tiles, the expected fastest first.
-    fn tiles(&self, lowering: &Lowering<'_>) -> Vec<Lanes> {
+    /// The lanes' tiles, the expected fastest first.
+    fn lanes(&self, class: AdapterClass) -> Vec<Lanes> {
         let even = |extent: usize| if extent.is_multiple_of(8) { [2, 1] } else { [1, 1] };
         let groups = even(self.n);
         if self.layout == Layout::TransposedA {
-            let expected = splits::lanes(lowering.target().class);
+            let expected = splits::lanes(class);
             let tiles = even(self.m).into_iter().flat_map(|rows| groups.map(|groups| (4 * rows, groups)));
             let tile = |(rows, groups)| [1, 4].map(|f| Lanes { rows, groups, lanes: Some(f * expected) });
             return tiles.flat_map(tile).collect();
@@ -89,9 +96,11 @@ impl Product {
 
 /// Emits a product into the operator's output.
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-    let tiles = product.tiles(lowering);
-    let tile = lowering.choose(product.class(), tiles[0], &tiles[1..]);
-    tile.emit(lowering, product)
+    let ways = ways(lowering.target(), product.lanes(lowering.target().class), product.extent(), true);
+    match lowering.choose(product.class(), ways[0], &ways[1..]) {
+        Way::Lanes(lanes) => lanes.emit(lowering, product),
+        Way::Tile(tile) => tile.product(lowering, product),
+    }
 }
 
 impl Lanes {

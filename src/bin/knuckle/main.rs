@@ -16,6 +16,7 @@ mod model;
 mod profile;
 mod train;
 mod train_log;
+mod tune;
 mod view;
 
 /// Hands in 3D from single photos, on any GPU.
@@ -40,6 +41,8 @@ enum Command {
     Train(train::Arguments),
     /// Measure the network on held-out rendered hands or on a folder of labelled photos
     Eval(eval::Arguments),
+    /// Measure which variants of kernels are fastest on this GPU, and keep that for all later runs
+    Tune(tune::Arguments),
     /// Draw a contact sheet of rendered hands
     Data(data::Arguments),
     /// Show a mesh from one side (PNG) or from all around (GIF)
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Fit(arguments) => done(fit::run(&arguments)),
         Command::Train(arguments) => train::run(&arguments),
         Command::Eval(arguments) => done(eval::run(&arguments)),
+        Command::Tune(arguments) => done(tune::run(&arguments)),
         Command::Data(arguments) => done(data::run(&arguments)),
         Command::View(arguments) => done(view::run(&arguments)),
         Command::Bench(arguments) => bench::run(&arguments),
