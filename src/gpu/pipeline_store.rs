@@ -56,7 +56,7 @@ mod tests {
         let device = &gpu.shared.device;
         let folder = scratch("pipelines");
         let Some(store) = PipelineStore::open(device, &folder) else {
-            println!("{} has no pipeline cache: only that is tested", gpu.adapter());
+            log::info!("{} has no pipeline cache: only that is tested", gpu.adapter());
             return;
         };
         // Nothing of ours, and then something of ours that no driver wrote.
@@ -74,7 +74,7 @@ mod tests {
             assert!(opened.expect("refused data is no error"));
         }
         let written = store.save().expect("a folder that can be written");
-        println!("{}: {}", gpu.adapter(), if written { "gives its pipelines away" } else { "keeps its pipelines" });
+        log::info!("{}: {}", gpu.adapter(), if written { "gives its pipelines away" } else { "keeps its pipelines" });
         let r = Recorder::new();
         let y = r.input("x", [3]).exp().unwrap();
         assert_eq!(gpu.compile(&r, [y]).unwrap().run([("x", &[0.0; 3])]).unwrap().f32(0), [1.0; 3]);
