@@ -136,6 +136,8 @@ impl Loaded {
                             // the tensor ends.
                             let whole = if faults.is_some() { binding.stride.unwrap_or(4).into() } else { 16 };
                             let end = program.bytes(buffer).max(4).next_multiple_of(whole);
+                            // Sentinels are there to be hit.
+                            let end = if let BufferRef::Temp(_) = buffer { end + sentinel_bytes } else { end };
                             let size = std::num::NonZero::new(end.min(raw.size() - offset));
                             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer: raw, offset, size })
                         }
