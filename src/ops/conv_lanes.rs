@@ -50,7 +50,9 @@ impl Lanes {
     pub(super) fn of_forward(e: &Extents) -> Vec<Lanes> {
         // Of a photo's few channels each load is of one element, so it has to serve many products.
         let photo = e.ci < 4 && e.co.is_multiple_of(4);
-        let (most, groups) = if photo { (8, even_groups(e.co)) } else { (most_pixels(e), 1) };
+        let most = if photo { 8 } else { most_pixels(e) };
+        // Where there are many channels, pixels that serve two groups are loaded half as often.
+        let groups = if e.co >= 16 && (photo || e.ci >= 32) { even_groups(e.co) } else { 1 };
         Lanes::around(Lanes { pixels: strip(e.ow, most), groups }, e.ow, most, e.co)
     }
 
@@ -131,14 +133,15 @@ impl WeightLanes {
         let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
         let outputs = if vec4 && taps <= 3 { even_groups(e.co) } else { 1 };
         let inputs = if taps == 1 { even_groups(e.ci) } else { 1 };
-        let pixels = strip(e.ow, most_pixels(e).min(4));
+        // With the sums of three taps and two groups few registers are left for pixels.
+        let pixels = strip(e.ow, most_pixels(e).min(if outputs == 2 { 2 } else { 4 }));
         let lanes = splits::lanes(class);
         let expected = WeightLanes { taps, inputs, outputs, pixels, lanes };
         let mut all = vec![expected];
         for lanes in [lanes / 2, lanes * 4] {
             all.push(WeightLanes { lanes, ..expected });
         }
-        for most in [2, 8] {
+        for most in [2, 4, 8] {
             all.push(WeightLanes { pixels: strip(e.ow, most_pixels(e).min(most)), ..expected });
         }
         if vec4 {
