@@ -1,13 +1,15 @@
 //! On which graphs passes do something, and where they must not.
 
 use super::{Pass, Passes};
-use crate::exec::{CompileOptions, Program, Target, compile};
+use crate::exec::{AdapterClass, CompileOptions, Program, Target, compile};
 use crate::ops::{Comparison, Conv2d};
 use crate::{Recorder, Var};
 
 fn program(r: &Recorder, outputs: &[Var<'_>], options: CompileOptions) -> Program {
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-    r.with_graph(|g| compile(g, &outputs, &Target::webgpu_defaults(), options)).expect("valid")
+    // Of kernels that take one dispatch, with whatever ends them and without: those for GPUs may split their sums.
+    let target = Target { class: AdapterClass::Software, ..Target::webgpu_defaults() };
+    r.with_graph(|g| compile(g, &outputs, &target, options)).expect("valid")
 }
 
 /// The operators that run with these passes alone. What passes claim to save must be what is missing.
