@@ -1,13 +1,13 @@
 //! Programs whose parameters, moments and gradients lie behind each other, without a device: what is joined, where it lies, and
 //! what has to stay apart.
 
-use knuckle::exec::{Access, BufferRef, CompileOptions, Program, Region, Target, compile};
+use knuckle::exec::{Access, BufferRef, CompileOptions, Passes, Program, Region, Target, compile};
 use knuckle::ops::{Adam, Sgd};
 use knuckle::{Recorder, Var};
 
 fn lower(r: &Recorder, outputs: &[Var<'_>], target: &Target) -> Program {
     let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-    let options = CompileOptions { effects: true, ..CompileOptions::default() };
+    let options = CompileOptions { effects: true, passes: Passes::none(), ..CompileOptions::default() };
     r.with_graph(|g| compile(g, &outputs, target, options)).expect("valid").flattened(target)
 }
 

@@ -32,7 +32,7 @@ fn tiny() -> GraphCnnConfig {
         graph: [4; 4],
         pose: [2, 2],
         sigma_px: 1.0,
-        reads_joints: true,
+        reads_joints: false,
     }
 }
 
