@@ -27,6 +27,7 @@ fn tiny() -> GraphCnnConfig {
         features: 8,
         stacks: 1,
         depth: 1,
+        levels: Vec::new(),
         encoder: [8; 4],
         latent: 8,
         graph: [4; 4],
@@ -201,6 +202,42 @@ fn replicas_end_with_one_mean_and_resume_with_the_same_bits() -> Result<()> {
         std::fs::remove_dir_all(folder).ok();
     }
     Ok(())
+}
+
+#[test]
+fn what_is_read_off_maps_is_learned_in_both_stages() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let config = GraphCnnConfig { levels: vec![12], reads_joints: true, ..tiny() };
+    let out = folder("reading");
+    let steps = TrainOptions { pretrain_steps: 12, full_steps: 12, batch: 4, learning_rate: 0.02, ..options() };
+    let mut reading = Vec::new();
+    let mut trainer = Trainer::new(&gpu, TrainOptions { config, ..steps }, &out)?;
+    trainer.run(|step| {
+        reading.extend(step.terms.iter().filter(|(name, _)| *name == "reading").map(|(_, value)| *value));
+        Control::Continue
+    })?;
+    assert_eq!(reading.len(), 24, "a term of both stages");
+    let mean = |steps: &[f32]| steps.iter().sum::<f32>() / steps.len() as f32;
+    let (first, second) = (mean(&reading[..3]), mean(&reading[9..12]));
+    assert!(second < 0.9 * first, "first stage: {reading:?}");
+    assert!(mean(&reading[21..]) < 0.9 * first, "second stage: {reading:?}");
+    let widened = trainer.states().read(&["hourglass/stack0/down/conv3/weight"])?.remove(0);
+    assert_eq!(widened.ty.shape.dims(), [1, 1, 6, 12]);
+    std::fs::remove_dir_all(&out).ok();
+    Ok(())
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let refused = |config: GraphCnnConfig, what: &str, expected: &str| {
+        let error = config.check().expect_err(what).to_string();
+        assert!(error.contains(what) && error.contains(expected), "{error}");
+    };
+    refused(GraphCnnConfig { levels: vec![8, 8], ..tiny() }, "levels", "one a halving");
+    refused(GraphCnnConfig { levels: vec![0], ..tiny() }, "channels", "65536");
+    refused(GraphCnnConfig { depth: 9, ..tiny() }, "depth", "1 to 8");
+    refused(GraphCnnConfig { input_px: 65, ..tiny() }, "input_px", "64");
+    refused(GraphCnnConfig { sigma_px: f32::NAN, ..tiny() }, "sigma_px", "positive");
 }
 
 #[test]

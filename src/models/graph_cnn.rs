@@ -28,6 +28,10 @@ pub struct GraphCnnConfig {
     pub stacks: usize,
     /// How often an hourglass halves its size.
     pub depth: usize,
+    /// Channels of an hourglass after each halving, where they are not `features` throughout as in the paper. Small maps can
+    /// have many for little: what a hand does as a whole is seen there.
+    #[serde(default)]
+    pub levels: Vec<usize>,
     /// Channels of the encoder before each of its four max-pools (two residuals each).
     pub encoder: [usize; 4],
     /// Length of the code between the two fully-connected layers.
@@ -72,6 +76,7 @@ impl GraphCnnConfig {
             features: 256,
             stacks: 2,
             depth: 4,
+            levels: Vec::new(),
             encoder: [256; 4],
             latent: 1024,
             graph: [64, 64, 32, 16],
@@ -90,6 +95,7 @@ impl GraphCnnConfig {
             features: 32,
             stacks: 2,
             depth: 3,
+            levels: vec![64, 96, 128],
             encoder: [32, 48, 96, 128],
             latent: 256,
             graph: [32, 32, 32, 16],
@@ -119,6 +125,9 @@ impl GraphCnnConfig {
             let got = format!("{} and {}", self.stacks, self.depth);
             return Err(Error::invalid("stacks and depth", "1 to 16 and 1 to 8", got));
         }
+        if !self.levels.is_empty() && self.levels.len() != self.depth {
+            return Err(Error::invalid("levels", format!("none or {}, one a halving", self.depth), self.levels.len()));
+        }
         if !(self.sigma_px.is_finite() && self.sigma_px > 0.0) {
             return Err(Error::invalid("sigma_px", "a positive number", self.sigma_px));
         }
@@ -127,7 +136,8 @@ impl GraphCnnConfig {
             return Err(Error::invalid("input_px", format!("a multiple of {step} up to 4096"), self.input_px));
         }
         let sizes = [self.stem, self.features, self.latent].into_iter().chain(self.encoder).chain(self.graph);
-        if let Some(bad) = sizes.chain(self.pose).find(|&n| n == 0 || n > 1 << 16) {
+        let mut sizes = sizes.chain(self.pose).chain(self.levels.iter().copied());
+        if let Some(bad) = sizes.find(|&n| n == 0 || n > 1 << 16) {
             return Err(Error::invalid("channels", "between 1 and 65536", bad));
         }
         Ok(())
@@ -172,6 +182,10 @@ impl Network<'_> {
     #[track_caller]
     pub fn hourglass<'r>(&self, photo: Var<'r>) -> Result<Hourglass<'r>> {
         let c = self.config.features;
+        let levels = match self.config.levels.as_slice() {
+            [] => vec![c; self.config.depth],
+            levels => levels.to_vec(),
+        };
         let r = photo.recorder();
         r.scoped("hourglass", || {
             let x = photo.offset(-0.5)?.scale(4.0)?;
@@ -182,7 +196,7 @@ impl Network<'_> {
             let mut joints_uvd = None;
             for stack in 0..self.config.stacks {
                 let name = |part: &str| format!("{part}{stack}");
-                let y = residual(hourglass(x, &name("stack"), self.config.depth)?, &name("post"), c)?;
+                let y = residual(hourglass(x, &name("stack"), &levels)?, &name("post"), c)?;
                 let features = conv(y, &name("features"), c, 1, Conv2d::default())?;
                 let features = batch_norm_relu(features, &name("features_norm"))?;
                 let map = conv_small(features, &name("heatmaps"), HEATMAPS)?;

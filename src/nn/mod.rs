@@ -106,15 +106,17 @@ pub fn residual<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
     })
 }
 
-/// An hourglass (Newell et al. 2016, §3.1): residuals down to 1/2^depth of the size and up again, with a residual on
-/// each level's skip. The extents must be divisible by 2^depth.
+/// An hourglass (Newell et al. 2016, §3.1): residuals at half the size, a quarter and so on, with as many channels as `levels` says
+/// of each, and up again, with a residual on each level's skip. The extents must be divisible by 2 for each level; without
+/// levels it is a residual.
 #[track_caller]
-pub fn hourglass<'r>(x: Var<'r>, name: &str, depth: usize) -> Result<Var<'r>> {
+pub fn hourglass<'r>(x: Var<'r>, name: &str, levels: &[usize]) -> Result<Var<'r>> {
     let c = x.shape().channels();
+    let [low_c, deeper @ ..] = levels else { return residual(x, name, c) };
     x.recorder().layer(name, || {
         let skip = residual(x, "skip", c)?;
-        let low = residual(x.max_pool2d(2, 2, 0)?, "down", c)?;
-        let low = if depth > 1 { hourglass(low, "inner", depth - 1)? } else { residual(low, "inner", c)? };
+        let low = residual(x.max_pool2d(2, 2, 0)?, "down", *low_c)?;
+        let low = hourglass(low, "inner", deeper)?;
         let low = residual(low, "up", c)?;
         skip.add(low.upsample_nearest(2)?)
     })

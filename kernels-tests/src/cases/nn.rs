@@ -65,16 +65,20 @@ pub fn cases() -> Vec<Case> {
         );
         cases.push(case.training());
     }
-    let mut operands = vec![Operand::normal([3, 4, 4, 4])];
-    operands.extend(["skip", "down", "inner", "up"].iter().flat_map(|part| residual(&format!("hg/{part}"), 4, 4)));
-    let case = Case::new(
-        "hourglass",
-        "depth 1",
-        operands,
-        |_, x| nn::hourglass(x[0], "hg", 1),
-        |x| reference::hourglass(&x[0], &mut x[1..].iter()),
-    );
-    cases.push(case.training());
+    for low in [4, 6] {
+        let mut operands = vec![Operand::normal([3, 4, 4, 4])];
+        for (part, channels, out) in [("skip", 4, 4), ("down", 4, low), ("inner", low, low), ("up", low, 4)] {
+            operands.extend(residual(&format!("hg/{part}"), channels, out));
+        }
+        let case = Case::new(
+            "hourglass",
+            format!("depth 1, {low} channels below"),
+            operands,
+            move |_, x| nn::hourglass(x[0], "hg", &[low]),
+            move |x| reference::hourglass(&x[0], low, &mut x[1..].iter()),
+        );
+        cases.push(case.training());
+    }
     for dims in [&[1, 1][..], &[3, 5], &[2, 4, 4, 21]] {
         cases.push(Case::new(
             "squared_error",

@@ -101,13 +101,12 @@ pub fn residual(x: &Tensor, out: usize, parameters: &mut Parameters<'_>) -> Tens
     if x.dims[3] == out { add(&y, x) } else { add(&y, &conv2d(x, take(parameters), None, [1, 0, 1], false)) }
 }
 
-/// An hourglass one level deep.
-pub fn hourglass(x: &Tensor, parameters: &mut Parameters<'_>) -> Tensor {
-    let channels = x.dims[3];
-    let skip = residual(x, channels, parameters);
+/// An hourglass one level deep, with `channels` there.
+pub fn hourglass(x: &Tensor, channels: usize, parameters: &mut Parameters<'_>) -> Tensor {
+    let skip = residual(x, x.dims[3], parameters);
     let mut low = max_pool2d(x, 2, 2, 0);
-    for _ in ["down", "inner", "up"] {
-        low = residual(&low, channels, parameters);
+    for out in [channels, channels, x.dims[3]] {
+        low = residual(&low, out, parameters);
     }
     add(&skip, &upsample_nearest(&low, 2))
 }
