@@ -3,19 +3,66 @@
 
 use super::texel::{IMAGE_WIDTH, Texel};
 
-/// `source` with up to `most` of its read-only storage arrays as images. Left as they are: arrays of structs, arrays
-/// whose address is taken, and names that a function both indexes and gives to something of its own. The caller falls
-/// back to `source` if the result does not validate.
+/// What an array's elements are, and the texels they are made of.
+struct Element {
+    texel: Texel,
+    ty: String,
+    /// Of a struct: how many texels, and what makes it of the calls `part(i)`.
+    whole: Option<(u32, String)>,
+}
+
+impl Element {
+    fn of(module: &naga::Module, ty: naga::Handle<naga::Type>) -> Option<Element> {
+        if let Some(texel) = Texel::of(&module.types[ty].inner) {
+            return Some(Element { texel, ty: texel.wgsl().1.to_string(), whole: None });
+        }
+        let mut parts = 0;
+        let (name, whole) = of_vectors(module, ty, &mut parts)?;
+        // Nothing may lie between them.
+        let dense = u64::from(module.types[ty].inner.size(module.to_ctx())) == u64::from(parts) * Texel::Vec4.bytes();
+        dense.then_some(Element { texel: Texel::Vec4, ty: name, whole: Some((parts, whole)) })
+    }
+}
+
+/// The name of a type that holds nothing but vectors of four f32, and what makes a value of it of the calls `part(i)`, i from
+/// `parts` on.
+fn of_vectors(module: &naga::Module, ty: naga::Handle<naga::Type>, parts: &mut u32) -> Option<(String, String)> {
+    let of_all = |name: String, types: Vec<naga::Handle<naga::Type>>, parts: &mut u32| {
+        let values: Option<Vec<String>> =
+            types.into_iter().map(|ty| of_vectors(module, ty, parts).map(|(_, value)| value)).collect();
+        let made = format!("{name}({})", values?.join(", "));
+        Some((name, made))
+    };
+    match &module.types[ty].inner {
+        naga::TypeInner::Struct { members, .. } => {
+            let name = module.types[ty].name.clone()?;
+            of_all(name, members.iter().map(|member| member.ty).collect(), parts)
+        }
+        naga::TypeInner::Array { base, size: naga::ArraySize::Constant(n), .. } => {
+            let (of, _) = of_vectors(module, *base, &mut 0)?;
+            of_all(format!("array<{of}, {n}>"), vec![*base; n.get() as usize], parts)
+        }
+        inner if Texel::of(inner) == Some(Texel::Vec4) => {
+            *parts += 1;
+            Some(("vec4<f32>".into(), format!("part({}u)", *parts - 1)))
+        }
+        _ => None,
+    }
+}
+
+/// `source` with up to `most` of its read-only storage arrays as images. Left as they are: arrays of structs that hold
+/// anything but vectors of four, arrays whose address is taken, and names that a function both indexes and gives to something of
+/// its own. The caller falls back to `source` if the result does not validate.
 pub(super) fn through_images(source: &str, module: &naga::Module, most: usize) -> String {
     let mut text = source.to_string();
     let mut left = most;
     for (_, var) in module.global_variables.iter() {
         let (naga::AddressSpace::Storage { access }, Some(name)) = (var.space, &var.name) else { continue };
         let naga::TypeInner::Array { base, .. } = module.types[var.ty].inner else { continue };
-        let Some(texel) = Texel::of(&module.types[base].inner) else { continue };
+        let Some(element) = Element::of(module, base) else { continue };
         if access == naga::StorageAccess::LOAD
             && left > 0
-            && let Some(rewritten) = rewrite(&text, name, texel)
+            && let Some(rewritten) = rewrite(&text, name, &element)
         {
             text = rewritten;
             left -= 1;
@@ -25,7 +72,7 @@ pub(super) fn through_images(source: &str, module: &naga::Module, most: usize) -
 }
 
 /// One array turned into an image, or `None` if the text does something else with `name`.
-fn rewrite(text: &str, name: &str, texel: Texel) -> Option<String> {
+fn rewrite(text: &str, name: &str, element: &Element) -> Option<String> {
     let code = without_comments(text);
     let mut out = String::with_capacity(text.len());
     let mut declared = false;
@@ -58,13 +105,7 @@ fn rewrite(text: &str, name: &str, texel: Texel) -> Option<String> {
                 // The declaration goes to its end.
                 let end = at + code[at..].find(';')? + 1;
                 out.truncate(out.len() - "var<storage, read> ".len());
-                let (format, ty, part) = texel.wgsl();
-                let (mask, shift) = (IMAGE_WIDTH - 1, IMAGE_WIDTH.trailing_zeros());
-                out += &format!(
-                    "var {name}: texture_storage_2d<{format}, read>;\n\
-                     fn texel_of_{name}(e: u32) -> {ty} {{\n    \
-                     return textureLoad({name}, vec2(e & {mask}u, e >> {shift}u)){part};\n}}"
-                );
+                out += &declaration(name, element);
                 declared = true;
                 at = end;
             } else {
@@ -100,6 +141,28 @@ fn rewrite(text: &str, name: &str, texel: Texel) -> Option<String> {
     declared.then_some(out)
 }
 
+/// The image in place of the array `name`, and the function that loads an element.
+fn declaration(name: &str, Element { texel, ty, whole }: &Element) -> String {
+    let (format, texel_ty, part) = texel.wgsl();
+    let (mask, shift) = (IMAGE_WIDTH - 1, IMAGE_WIDTH.trailing_zeros());
+    let load = |function: &str| {
+        format!(
+            "var {name}: texture_storage_2d<{format}, read>;\n\
+             fn {function}(e: u32) -> {texel_ty} {{\n    \
+             return textureLoad({name}, vec2(e & {mask}u, e >> {shift}u)){part};\n}}"
+        )
+    };
+    match whole {
+        None => load(&format!("texel_of_{name}")),
+        // What of it is not used costs nothing: loads have no effect besides.
+        Some((parts, made)) => {
+            let made = made.replace("part(", &format!("part_of_{name}({parts}u * e + "));
+            load(&format!("part_of_{name}"))
+                + &format!("\nfn texel_of_{name}(e: u32) -> {ty} {{\n    return {made};\n}}")
+        }
+    }
+}
+
 /// The text with line comments blanked, so that words and brackets in them do not count.
 fn without_comments(text: &str) -> String {
     let line = |line: &str| line.split_once("//").map_or(line, |(code, _)| code).trim_end().to_string() + "\n";
@@ -112,15 +175,42 @@ mod tests {
 
     #[test]
     fn only_plain_reads_are_rewritten() {
+        let scalar = Element { texel: Texel::Scalar, ty: "f32".into(), whole: None };
         let text = "@group(0) @binding(1) var<storage, read> x: array<f32>; // x[0]\n\
                     fn f(i: u32) -> f32 { return x[y[i] + k.x[2]].x; }\n";
-        let got = rewrite(text, "x", Texel::Scalar).expect("only indexed");
+        let got = rewrite(text, "x", &scalar).expect("only indexed");
         assert!(got.contains("return texel_of_x(u32(y[i] + k.x[2])).x;"), "{got}");
         assert!(got.contains("@binding(1) var x: texture_storage_2d<r32float, read>;"), "{got}");
         for other in ["let n = arrayLength(&x);", "let x = x[0];", "fn g(x: vec2<f32>) { let a = x[0]; }"] {
-            assert_eq!(rewrite(&format!("{text}{other}"), "x", Texel::Scalar), None, "{other}");
+            assert_eq!(rewrite(&format!("{text}{other}"), "x", &scalar), None, "{other}");
         }
-        let own = rewrite(&format!("{text}fn g(x: f32) -> f32 {{ return x; }}"), "x", Texel::Scalar);
+        let own = rewrite(&format!("{text}fn g(x: f32) -> f32 {{ return x; }}"), "x", &scalar);
         assert!(own.expect("another function's own name").ends_with("fn g(x: f32) -> f32 { return x; }\n"));
+    }
+
+    #[test]
+    fn structs_of_vectors_are_made_of_texels() {
+        let text = "struct Lamp { at: vec4<f32>, colour: vec4<f32> }\n\
+                    struct Look { sky: vec4<f32>, lamps: array<Lamp, 2>, up: vec4<f32> }\n\
+                    struct Odd { at: vec3<f32>, n: u32 }\n\
+                    struct Padded { @size(32) at: vec4<f32>, to: vec4<f32> }\n\
+                    @group(0) @binding(0) var<storage, read> looks: array<Look>;\n\
+                    @group(0) @binding(1) var<storage, read> odd: array<Odd>;\n\
+                    @group(0) @binding(2) var<storage, read_write> y: array<f32>;\n\
+                    @group(0) @binding(3) var<storage, read> padded: array<Padded>;\n\
+                    @compute @workgroup_size(1) fn main(@builtin(global_invocation_id) id: vec3<u32>) {\n\
+                    y[id.x] = padded[id.x].at.x + looks[id.x].lamps[1].colour.y + looks[odd[id.x].n].up.x;\n}\n";
+        let module = naga::front::wgsl::parse_str(text).expect("valid");
+        let got = through_images(text, &module, 8);
+        assert!(got.contains("var looks: texture_storage_2d<rgba32float, read>;"), "{got}");
+        assert!(got.contains("fn texel_of_looks(e: u32) -> Look {"), "{got}");
+        let part = |i: u32| format!("part_of_looks(6u * e + {i}u)");
+        let lamps = format!("array<Lamp, 2>(Lamp({}, {}), Lamp({}, {}))", part(1), part(2), part(3), part(4));
+        assert!(got.contains(&format!("return Look({}, {lamps}, {});", part(0), part(5))), "{got}");
+        assert!(got.contains("var<storage, read> odd: array<Odd>;"), "{got}");
+        assert!(got.contains("var<storage, read> padded: array<Padded>;"), "{got}");
+        let module = naga::front::wgsl::parse_str(&got).expect("still valid");
+        let mut validator = naga::valid::Validator::new(naga::valid::ValidationFlags::all(), Default::default());
+        validator.validate(&module).expect("still valid");
     }
 }
