@@ -173,7 +173,7 @@ impl Case {
                 Ok(vec![Built { program, passes: vec![(*pass, timed)] }])
             }
             Work::Updates { record } => {
-                let program = self.record(gpu, record, false)?;
+                let program = self.compile(gpu, record, false)?;
                 let timed = of_nodes(program.program(), |node| matches!(node.buffer, BufferRef::State(_)));
                 Ok(vec![Built { program, passes: vec![(Pass::Forward, timed)] }])
             }
@@ -185,7 +185,7 @@ impl Case {
                     if of.is_empty() {
                         continue;
                     }
-                    let program = self.record(gpu, record, backward)?;
+                    let program = self.compile(gpu, record, backward)?;
                     let timed = |&pass: &Pass| {
                         let own = |node: &NodeInfo| is_own(node) && (pass == Pass::Both || node.gradient == backward);
                         (pass, of_nodes(program.program(), own))
@@ -198,16 +198,34 @@ impl Case {
         }
     }
 
-    fn record(&self, gpu: &Gpu, record: &Record, backward: bool) -> Result<Executable> {
+    fn compile(&self, gpu: &Gpu, record: &Record, backward: bool) -> Result<Executable> {
         let r = Recorder::training();
-        let mut operands = Operands { r: &r, dtype: self.dtype, wanted: Vec::new() };
+        let outputs = self.record(&r, record, backward)?;
+        gpu.compile(&r, outputs)
+    }
+
+    fn record<'r>(&self, r: &'r Recorder, record: &Record, backward: bool) -> Result<Vec<Var<'r>>> {
+        let mut operands = Operands { r, dtype: self.dtype, wanted: Vec::new() };
         let y = record(&mut operands)?;
         let mut outputs = vec![y];
         if backward {
             let gradients = y.sum_all()?.backward_to(&operands.wanted)?;
             outputs.extend(operands.wanted.iter().filter_map(|&operand| gradients.of(operand)));
         }
-        gpu.compile(&r, outputs)
+        Ok(outputs)
+    }
+
+    /// Records its operators and their gradients, on no device.
+    #[cfg(test)]
+    pub(super) fn is_recorded(&self) -> Result<()> {
+        match &self.work {
+            Work::Operators { record, passes } => {
+                let backward = passes.contains(&Pass::Backward);
+                self.record(&Recorder::training(), record, backward).map(|_| ())
+            }
+            Work::Updates { record } => self.record(&Recorder::training(), record, false).map(|_| ()),
+            Work::Program { .. } => Ok(()),
+        }
     }
 }
 
