@@ -181,8 +181,10 @@ impl Plot {
         let xs = || places.iter().map(|p| p.0).chain([ridge - 0.5, ridge + 0.5]);
         let ys = || places.iter().map(|p| p.1).chain([top - 2.0, top]);
         let low = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::INFINITY, f64::min).floor();
-        let high = |values: &mut dyn Iterator<Item = f64>| (values.fold(f64::NEG_INFINITY, f64::max) + 0.1).ceil();
-        Plot { x: (low(&mut xs()), high(&mut xs())), y: (low(&mut ys()).max(top - 6.0), high(&mut ys())) }
+        let high = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::NEG_INFINITY, f64::max);
+        // Above the highest roof there is room for what is written on it.
+        let y = (low(&mut ys()).max(top - 6.0), high(&mut ys()) + 0.3);
+        Plot { x: (low(&mut xs()), (high(&mut xs()) + 0.1).ceil()), y }
     }
 
     fn at(&self, (x, y): (f64, f64)) -> (f64, f64) {
