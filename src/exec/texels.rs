@@ -3,6 +3,9 @@
 
 use super::texel::{IMAGE_WIDTH, Texel};
 
+/// The most texels that an element is made of.
+const MOST_PARTS: u32 = 128;
+
 /// What an array's elements are, and the texels they are made of.
 struct Element {
     texel: Texel,
@@ -38,20 +41,20 @@ fn of_vectors(module: &naga::Module, ty: naga::Handle<naga::Type>, parts: &mut u
             let name = module.types[ty].name.clone()?;
             of_all(name, members.iter().map(|member| member.ty).collect(), parts)
         }
-        naga::TypeInner::Array { base, size: naga::ArraySize::Constant(n), .. } => {
+        naga::TypeInner::Array { base, size: naga::ArraySize::Constant(n), .. } if n.get() <= MOST_PARTS => {
             let (of, _) = of_vectors(module, *base, &mut 0)?;
             of_all(format!("array<{of}, {n}>"), vec![*base; n.get() as usize], parts)
         }
         inner if Texel::of(inner) == Some(Texel::Vec4) => {
             *parts += 1;
-            Some(("vec4<f32>".into(), format!("part({}u)", *parts - 1)))
+            (*parts <= MOST_PARTS).then(|| ("vec4<f32>".into(), format!("part({}u)", *parts - 1)))
         }
         _ => None,
     }
 }
 
 /// `source` with up to `most` of its read-only storage arrays as images. Left as they are: arrays of structs that hold
-/// anything but vectors of four, arrays whose address is taken, and names that a function both indexes and gives to something of
+/// anything but vectors of four or many of them, arrays whose address is taken, and names that a function both indexes and gives to something of
 /// its own. The caller falls back to `source` if the result does not validate.
 pub(super) fn through_images(source: &str, module: &naga::Module, most: usize) -> String {
     let mut text = source.to_string();
