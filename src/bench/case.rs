@@ -116,6 +116,15 @@ impl Case {
         Case { kernel: kernel.into(), name: name.into(), dtype: DType::F32, work }
     }
 
+    /// Operators whose gradients take no dispatch, as a sum's, which are the result's own: nothing to time backward alone.
+    pub fn free_backward<F>(kernel: &'static str, name: impl Into<Cow<'static, str>>, record: F) -> Self
+    where
+        F: for<'r> Fn(&mut Operands<'r>) -> Result<Var<'r>> + Send + Sync + 'static,
+    {
+        let work = Work::Operators { record: Box::new(record), passes: &[Pass::Forward, Pass::Both] };
+        Case { kernel: kernel.into(), name: name.into(), dtype: DType::F32, work }
+    }
+
     /// As [`Case::new`], timed forward only.
     pub fn forward<F>(kernel: &'static str, name: impl Into<Cow<'static, str>>, record: F) -> Self
     where
@@ -220,7 +229,7 @@ impl Case {
     pub(super) fn is_recorded(&self) -> Result<()> {
         match &self.work {
             Work::Operators { record, passes } => {
-                let backward = passes.contains(&Pass::Backward);
+                let backward = passes.iter().any(|pass| *pass != Pass::Forward);
                 self.record(&Recorder::training(), record, backward).map(|_| ())
             }
             Work::Updates { record } => self.record(&Recorder::training(), record, false).map(|_| ()),

@@ -145,7 +145,7 @@ fn pointwise() -> Vec<Case> {
         Case::new("pointwise", "relu 128@64 b8", |o| o.value("x", image(8, 64, 128))?.relu()),
         Case::new("pointwise", "relu 128@64 b1", |o| o.value("x", image(1, 64, 128))?.relu()),
         Case::new("pointwise", "sigmoid 128@64 b8", |o| o.value("x", image(8, 64, 128))?.sigmoid()),
-        Case::new("pointwise", "add 128@64 b8", |o| {
+        Case::free_backward("pointwise", "add 128@64 b8", |o| {
             o.value("a", image(8, 64, 128))?.add(o.value("b", image(8, 64, 128))?)
         }),
         Case::new("pointwise", "mul 128@64 b8", |o| {

@@ -53,9 +53,9 @@ fn of_vectors(module: &naga::Module, ty: naga::Handle<naga::Type>, parts: &mut u
     }
 }
 
-/// `source` with up to `most` of its read-only storage arrays as images. Left as they are: arrays of structs that hold
-/// anything but vectors of four or many of them, arrays whose address is taken, and names that a function both indexes and gives to something of
-/// its own. The caller falls back to `source` if the result does not validate.
+/// `source` with up to `most` of its read-only storage arrays as images. Left as they are: arrays of structs that hold anything
+/// but vectors of four, or more than [`MOST_PARTS`] of them; arrays whose address is taken; and names that a function both indexes
+/// and gives to something of its own. The caller falls back to `source` if the result does not validate.
 pub(super) fn through_images(source: &str, module: &naga::Module, most: usize) -> String {
     let mut text = source.to_string();
     let mut left = most;
