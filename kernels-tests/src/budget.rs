@@ -19,6 +19,16 @@ pub struct Budget {
     pub why: &'static str,
 }
 
+impl Budget {
+    /// What it is where a convolution is computed in Winograd's tiles: their points are sums of up to a hundred times what they are
+    /// made of, which cancel (Lavin and Gray 2016, §5.2, measure more error too).
+    pub fn in_tiles(self) -> Budget {
+        let Tolerance { of_value, of_largest, absolute } = self.forward;
+        let forward = Tolerance { of_value: 4.0 * of_value, of_largest: 4.0 * of_largest, absolute };
+        Budget { forward, gradient: 4.0 * self.gradient, ..self }
+    }
+}
+
 const fn row(op: &'static str, of_value: f64, of_largest: f64, gradient: f64, why: &'static str) -> Budget {
     Budget { op, dtype: DType::F32, forward: Tolerance { of_value, of_largest, absolute: 0.0 }, gradient, why }
 }

@@ -233,6 +233,8 @@ impl Prover {
             trial.run(gpu, target, poison).map_err(|e| fail(Stage::Run)(e.to_string()))
         };
         let own = self.trusted.target();
+        let strict = budget;
+        let budget = trial.budget(own, strict);
         let first = run(&self.trusted, own, POISONS[0])?;
         let forward = trial.forward(&first, budget).map_err(fail(Stage::Forward))?;
         let gradient = trial.gradient(&first, budget).map_err(fail(Stage::Gradient))?;
@@ -249,7 +251,8 @@ impl Prover {
         let folded = run(&self.trusted, &trial.smallest_grid(own), POISONS[0])?;
         same_bits(&first, &folded).map_err(fail(Stage::Folded))?;
         let other = run(&self.other, &other_class(own), POISONS[0])?;
-        let passes = trial.forward(&other, budget).and_then(|_| trial.gradient(&other, budget));
+        let allowed = trial.budget(&other_class(own), strict);
+        let passes = trial.forward(&other, allowed).and_then(|_| trial.gradient(&other, allowed));
         passes.map_err(fail(Stage::OtherClass))?;
         // The gradients that differences were held against serve as the truth of all variants, element by element.
         let other_class = other_class(own);
@@ -260,7 +263,10 @@ impl Prover {
             for target in targets {
                 let got = run(gpu, &target, POISONS[1])?;
                 let named = |e| format!("as {}: {e}", chosen(&target));
-                let passes = trial.forward(&got, budget).and_then(|_| gradients_like(&got, &first, budget));
+                let allowed = trial.budget(&target, strict);
+                let like = allowed.gradient.max(budget.gradient);
+                let like = || gradients_like(&got, &first, Budget { gradient: like, ..allowed });
+                let passes = trial.forward(&got, allowed).and_then(|_| like());
                 passes.map_err(named).map_err(fail(Stage::Variants))?;
             }
         }
@@ -335,6 +341,7 @@ pub fn check_on(case: &Case, gpu: &Gpu, target: &Target) -> Result<(), Failure> 
     let budget = budget::of(case.op, case.dtype).ok_or_else(missing)?;
     let trial = Trial::new(case);
     let got = trial.run(gpu, target, POISONS[0]).map_err(|e| fail(Stage::Run)(e.to_string()))?;
+    let budget = trial.budget(target, budget);
     trial.forward(&got, budget).map_err(fail(Stage::Forward))?;
     trial.gradient(&got, budget).map_err(fail(Stage::Gradient)).map(|_| ())
 }
@@ -499,6 +506,14 @@ impl<'c> Trial<'c> {
     fn smallest_grid(&self, own: &Target) -> Target {
         let limits = (1..16).map(|bits| Target { max_groups: 1 << bits, ..own.clone() });
         limits.into_iter().find(|target| self.lower(target).is_ok()).unwrap_or_else(|| own.clone())
+    }
+
+    /// What the case is allowed on a target.
+    fn budget(&self, target: &Target, budget: Budget) -> Budget {
+        let chosen = |program: &Program, name: &str| {
+            program.nodes.iter().filter_map(|n| n.choice.as_ref()).any(|choice| choice.variant.starts_with(name))
+        };
+        if self.lower(target).is_ok_and(|program| chosen(&program, "winograd")) { budget.in_tiles() } else { budget }
     }
 
     /// The worst error as a part of what is allowed.

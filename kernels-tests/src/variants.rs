@@ -15,8 +15,9 @@ use knuckle::{Gradients, Recorder, Result, Var, nn};
 
 use crate::{cases, harness};
 
-/// As many of a kernel's arrays become images as it reads.
+/// As many of a kernel's arrays become images as it reads, and the lanes of a subgroup: as on llvmpipe.
 const ALL_IMAGES: u32 = 16;
+const SUBGROUP: u32 = 8;
 
 /// A kernel and the first program that needs it.
 #[derive(Debug, Clone)]
@@ -31,13 +32,13 @@ pub struct Variant {
 pub type Named = (String, Result<Program>);
 
 /// What programs are lowered for: both classes of kernels with the least that adapters have and f16, and those for software reading
-/// arrays as images.
+/// arrays as images, in subgroups.
 pub fn targets() -> [Target; 3] {
     let least = || Target { f16: true, ..Target::webgpu_defaults() };
     [
         Target { class: AdapterClass::Hardware, ..least() },
         Target { class: AdapterClass::Software, ..least() },
-        Target { class: AdapterClass::Software, images: ALL_IMAGES, ..least() },
+        Target { class: AdapterClass::Software, images: ALL_IMAGES, subgroup: Some(SUBGROUP), ..least() },
     ]
 }
 

@@ -1,4 +1,5 @@
-// What the matrix products share: y is m×n, the inner extent k; with BATCHED there are `batch` products one after the other.
+// What the matrix products share: y is m×n, the inner extent k; with BATCHED there are `batch` products one after the other, with
+// INTERLEAVED each row of one beside the same row of the others: rows × batch × columns.
 // From the prelude: WG lanes a workgroup; P rows and Q groups of four columns a lane; K_LOADS = min(k, 4),
 // K_TAIL = (k % 4 != 0).
 struct Params {
@@ -11,12 +12,22 @@ struct Params {
 
 // One accumulator for each of a lane's rows and groups.
 var<private> acc: array<vec4<f32>, P * Q>;
-// Four inner indices of each group of columns.
+// What b has for four inner indices of each group of columns: filled by matmul/b_alone or matmul/b_shared.
 var<private> bs: array<vec4<f32>, 4u * Q>;
+// The lane's number in the whole grid.
+var<private> invocation: u32;
 // Where a lane's product begins in each array.
 var<private> a_first: u32;
 var<private> b_first: u32;
 var<private> y_first: u32;
+
+// From a row of so many columns to the next.
+fn step(columns: u32) -> u32 {
+    if (INTERLEAVED) {
+        return columns * params.batch;
+    }
+    return columns;
+}
 
 fn ceil_div(a: u32, b: u32) -> u32 {
     return (a + b - 1u) / b;
@@ -31,11 +42,11 @@ fn first_of_four(v: vec4<f32>, count: u32) -> vec4<f32> {
 // Past the last product it has no rows.
 fn first_row(strip: u32) -> u32 {
     if (BATCHED) {
-        let strips = ceil_div(params.m, P);
+        let strips = strips_of_product();
         let product = min(strip / strips, params.batch - 1u);
-        a_first = product * params.m * params.k;
-        b_first = product * params.k * params.n;
-        y_first = product * params.m * params.n;
+        a_first = product * select(params.m, 1u, INTERLEAVED) * params.k;
+        b_first = product * select(params.k * params.n, b_columns(), INTERLEAVED);
+        y_first = product * select(params.m, 1u, INTERLEAVED) * params.n;
         return (strip - product * strips) * P;
     }
     return strip * P;
@@ -43,7 +54,7 @@ fn first_row(strip: u32) -> u32 {
 
 // Four elements of row `row` of a, from inner index `k` on.
 fn a_row(row: u32, k: u32) -> vec4<f32> {
-    let v = a4(a_first + min(row, params.m - 1u) * params.k + k);
+    let v = a4(a_first + min(row, params.m - 1u) * step(params.k) + k);
     if (K_TAIL) {
         return first_of_four(v, params.k - k);
     }
@@ -82,7 +93,7 @@ fn write_tile(row: u32, column: u32, last: u32) {
         let shift = norm_shift(from_column, params.n);
         for (var p = 0u; p < P; p++) {
             let left = select(0u, params.n - min(column + 4u * q, params.n), row + p < params.m);
-            let e = y_first + (row + p) * params.n + column + 4u * q;
+            let e = y_first + (row + p) * step(params.n) + column + 4u * q;
             var value = acc[p * Q + q] + bias;
             if (NORM) {
                 value = (value - mean) * scale + shift;

@@ -1,5 +1,5 @@
 // y = aᵀ·b: a k×m, b k×n, or a stack of partial sums of that shape, one for every `k_per_split` inner rows, to be added
-// up by reduce/column_sum. A lane owns QM groups of four rows × Q groups of four columns and takes inner rows UNROLL
+// up by reduce/column_sum; batches as in matmul/shape. A lane owns QM groups of four rows × Q groups of four columns and takes inner rows UNROLL
 // at a time, always in the same order. From the prelude: WG, QM, Q, UNROLL, M_LOADS = min(m, 4).
 struct Params {
     m: u32,
@@ -15,6 +15,14 @@ var<private> acc: array<vec4<f32>, QM * 4u * Q>;
 var<private> a_first: u32;
 var<private> b_first: u32;
 
+// From a row of so many columns to the next.
+fn step(columns: u32) -> u32 {
+    if (INTERLEAVED) {
+        return columns * params.batch;
+    }
+    return columns;
+}
+
 fn ceil_div(a: u32, b: u32) -> u32 {
     return (a + b - 1u) / b;
 }
@@ -27,10 +35,10 @@ fn multiply(k: u32, end: u32, row: u32, column: u32) {
     let i = min(k, end - 1u);
     var bs: array<vec4<f32>, Q>;
     for (var q = 0u; q < Q; q++) {
-        bs[q] = select(vec4(0.0), b4(b_first + i * params.n + min(column + 4u * q, n_last)), ok);
+        bs[q] = select(vec4(0.0), b4(b_first + i * step(params.n) + min(column + 4u * q, n_last)), ok);
     }
     for (var g = 0u; g < QM; g++) {
-        let a = a4(a_first + i * params.m + min(row + 4u * g, m_last));
+        let a = a4(a_first + i * step(params.m) + min(row + 4u * g, m_last));
         for (var q = 0u; q < Q; q++) {
             let s = 4u * g * Q + q;
             acc[s] += a.x * bs[q];
@@ -60,12 +68,16 @@ fn main(
     let column = id % n_tiles * Q * 4u;
     let row = id / n_tiles % m_tiles * QM * 4u;
     var split = id / (n_tiles * m_tiles);
-    // The place among the products of all parts.
-    let place = split;
+    // Where the product's result begins, among those of all parts.
+    var y_first = split * params.m * params.n;
     if (BATCHED) {
-        split = place / params.batch;
-        a_first = place % params.batch * params.k * params.m;
-        b_first = place % params.batch * params.k * params.n;
+        let product = split % params.batch;
+        split = split / params.batch;
+        a_first = product * select(params.k, 1u, INTERLEAVED) * params.m;
+        b_first = product * select(params.k, 1u, INTERLEAVED) * params.n;
+        if (INTERLEAVED) {
+            y_first = (split * params.m * params.batch + product) * params.n;
+        }
     }
     let first = min(split, splits - 1u) * params.k_per_split;
     let end = min(first + params.k_per_split, params.k);
@@ -82,7 +94,7 @@ fn main(
             for (var q = 0u; q < Q; q++) {
                 let y_column = column + 4u * q;
                 let left = select(0u, params.n - min(y_column, params.n), split < splits && y_row < params.m);
-                write4((place * params.m + y_row) * params.n + y_column, acc[(4u * g + j) * Q + q], left);
+                write4(y_first + y_row * step(params.n) + y_column, acc[(4u * g + j) * Q + q], left);
             }
         }
     }

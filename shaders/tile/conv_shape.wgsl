@@ -19,10 +19,17 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-// B is one matrix; see b_rows.
-const b_first: u32 = 0u;
-
 fn begin(product: u32) {
+}
+
+// B is one matrix; see b_rows.
+fn row_of(row: u32, rows: u32, columns: u32) -> u32 {
+    return row * columns;
+}
+
+// Where row `row` of the result begins, in the part that is the sum `split`.
+fn result_begin(split: u32, row: u32) -> u32 {
+    return (split * params.y_rows + row) * params.n;
 }
 
 // What a pixel of the grid meets through the first tap: the first row of its image, y and x.

@@ -1,4 +1,5 @@
-// A product of two matrices, or `batch` of them one after the other.
+// A product of two matrices, or `batch` of them one after the other; with INTERLEAVED each row of one beside the same row of the
+// others: rows × batch × columns.
 struct Params {
     m: u32,
     n: u32,
@@ -9,13 +10,19 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 
-// Where a workgroup's product begins in each operand.
-var<private> a_first: u32;
-var<private> b_first: u32;
+// Which of the products is a workgroup's.
+var<private> product: u32;
 
-fn begin(product: u32) {
-    a_first = product * params.m * params.k;
-    b_first = product * params.k * params.n;
+fn begin(which: u32) {
+    product = which;
+}
+
+// Where row `row` of a product's operand begins, of so many rows and columns.
+fn row_of(row: u32, rows: u32, columns: u32) -> u32 {
+    if (INTERLEAVED) {
+        return (row * params.batch + product) * columns;
+    }
+    return (product * rows + row) * columns;
 }
 
 fn a_begin(slot: u32, row: u32) {
@@ -23,4 +30,9 @@ fn a_begin(slot: u32, row: u32) {
 
 fn result_row(row: u32) -> u32 {
     return row;
+}
+
+// Where row `row` of the result begins, in the part that is the sum `split`.
+fn result_begin(split: u32, row: u32) -> u32 {
+    return split * params.batch * params.y_rows * params.n + row_of(row, params.y_rows, params.n);
 }

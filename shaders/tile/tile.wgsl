@@ -135,7 +135,7 @@ fn main(
         for (var i = 0u; i < R; i++) {
             let y_row = result_row(row + lane_m + i * LANES_M);
             let left = select(0u, params.n - min(y_column, params.n), live && y_row < params.y_rows);
-            let e = (place * params.y_rows + y_row) * params.n + y_column;
+            let e = result_begin(split, y_row) + y_column;
             var value = acc[i * G + g] + bias;
             if (NORM) {
                 value = (value - mean) * scale + shift;

@@ -19,7 +19,7 @@ pub struct Plan {
     pub offset_of: Vec<u64>,
 }
 
-/// What counts as large when placing from the end back: this part of the largest.
+/// What counts as large when placing from one end to the other: this part of the largest.
 const LARGE_PARTS: [u64; 3] = [1, 3, 32];
 
 /// Slots grow no further than any device lets buffers be.
@@ -68,8 +68,8 @@ pub struct MemoryReport {
 }
 
 impl Plan {
-    /// The best of a few orders in which blocks can be placed: by size, and from the end of the program back, what is large
-    /// before what is small.
+    /// The best of a few orders in which blocks can be placed: by size, and from the end of the program back or from its
+    /// beginning, what is large before what is small.
     pub fn of(program: &Program) -> Plan {
         let blocks = blocks(program);
         let mut by_size: Vec<&Block> = blocks.iter().collect();
@@ -77,12 +77,14 @@ impl Plan {
         let mut best = place(&by_size, program.temps.len(), false);
         let largest = by_size.first().map_or(0, |block| block.span.bytes);
         let enough = lower_bound(program) * 21 / 20;
-        for part in LARGE_PARTS.into_iter().take_while(|_| !by_size.is_empty()) {
+        let ways = [true, false].into_iter().flat_map(|back| LARGE_PARTS.map(|part| (back, part)));
+        for (back, part) in ways.take_while(|_| !by_size.is_empty()) {
             if best.bytes() <= enough {
                 break;
             }
+            let turn = |span: &Temp| if back { usize::MAX - span.last } else { span.first };
             let mut order = by_size.clone();
-            order.sort_by_key(|block| (block.span.bytes < largest / part, Reverse(block.span.last)));
+            order.sort_by_key(|block| (block.span.bytes < largest / part, turn(&block.span)));
             let plan = place(&order, program.temps.len(), true);
             if plan.bytes() < best.bytes() {
                 best = plan;

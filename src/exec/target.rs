@@ -32,6 +32,8 @@ pub struct Target {
     pub uniform_alignment: u32,
     /// Whether shaders may use f16.
     pub f16: bool,
+    /// The lanes of a subgroup, if shaders may exchange values within one and all have as many.
+    pub subgroup: Option<u32>,
     /// How many of a kernel's read-only arrays are read as images: 0 but on an adapter that can do it without a copy and
     /// is faster then. See [`Texel`](super::Texel).
     pub images: u32,
@@ -51,6 +53,7 @@ impl Target {
             max_invocations: 256,
             uniform_alignment: 256,
             f16: false,
+            subgroup: None,
             images: 0,
             choices: None,
         }

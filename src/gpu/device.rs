@@ -227,7 +227,9 @@ impl Gpu {
                 return Err(Error::AdapterLimit { adapter: report.name, what, needs, has });
             }
         }
-        let software = device.adapter_info().device_type == wgpu::DeviceType::Cpu;
+        let info = device.adapter_info();
+        let software = info.device_type == wgpu::DeviceType::Cpu;
+        let subgroups = device.features().contains(wgpu::Features::SUBGROUP);
         let target = Target {
             class: if software { AdapterClass::Software } else { AdapterClass::Hardware },
             max_binding_bytes: limits.max_storage_buffer_binding_size.min(limits.max_buffer_size),
@@ -237,6 +239,7 @@ impl Gpu {
             max_invocations: limits.max_compute_invocations_per_workgroup,
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
             f16: device.features().contains(wgpu::Features::SHADER_F16),
+            subgroup: (subgroups && info.subgroup_min_size == info.subgroup_max_size).then_some(info.subgroup_max_size),
             // What is read through an image escapes the sanitizer.
             images: if software && checks != Checks::Sanitized && aliased::supported(&device) {
                 limits.max_storage_textures_per_shader_stage

@@ -1,15 +1,17 @@
 //! 2D convolution of N×H×W×C images (strictly: cross-correlation, as networks use the word).
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::conv_grouped as grouped;
 use super::conv_lanes::{Lanes, WeightLanes};
-use super::operand::Norm;
+use super::operand::{Epilogue, Norm};
 use super::product::{Layout, Product, product};
+use super::winograd;
 use super::workgroup_tile::{self, Way, ways};
 use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::{BufferRef, Lowering, ShapeClass};
+use crate::exec::{Lowering, ShapeClass, Target};
 use crate::graph::Var;
 use crate::shape::{DType, Shape, TensorType};
 
@@ -53,18 +55,6 @@ pub(super) struct Extents {
     pub(super) co: usize,
     pub(super) oh: usize,
     pub(super) ow: usize,
-}
-
-/// What is added to a result before it is written, and whether a ReLU follows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Epilogue {
-    /// A row of as many elements as the result has channels.
-    pub(super) bias: Option<BufferRef>,
-    /// What normalises it then; not where pixels stand in groups, or the channels are no multiple of four, nor in the adjoint.
-    pub(super) norm: Option<Norm>,
-    /// A tensor of the result's shape.
-    pub(super) addend: Option<BufferRef>,
-    pub(super) relu: bool,
 }
 
 impl Conv2d {
@@ -190,21 +180,22 @@ impl Operator for Forward {
             let [stats, affine] = [2, 3].map(|i| lowering.input(i + usize::from(self.bias)).buffer);
             Norm { stats, affine, eps }
         });
+        let epilogue = Epilogue { bias, norm, addend, relu: self.relu };
         if self.conv.is_product(&e) {
             let (m, n, k) = (e.n * e.h * e.w, e.co, e.ci);
-            let (layout, relu) = (Layout::Plain, self.relu);
-            let p = Product { layout, batch: 1, m, n, k, a: x.buffer, b: w.buffer, bias, norm, addend, relu };
-            return product(lowering, p);
+            let (layout, a, b, y) = (Layout::Plain, x.buffer, w.buffer, lowering.output());
+            return product(lowering, Product { layout, batch: 1, interleaved: false, m, n, k, a, b, y, epilogue });
         }
-        let epilogue = Epilogue { bias, norm, addend, relu: self.relu };
         if !self.conv.is_tiled(&e) {
             return grouped::forward(lowering, &self.conv, &e, x.buffer, w.buffer, epilogue);
         }
         let extent = workgroup_tile::forward_extent(&e, epilogue);
         let ways = ways(lowering.target(), Lanes::of_forward(&e), extent, true);
-        match lowering.choose(self.conv.class("conv2d", &e), ways[0], &ways[1..]) {
-            Way::Lanes(lanes) => lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
-            Way::Tile(tile) => tile.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
+        let methods = methods(lowering.target(), ways, &self.conv, &e, [e.oh, e.ow]);
+        match lowering.choose(self.conv.class("conv2d", &e), methods[0], &methods[1..]) {
+            Direct(Way::Lanes(lanes)) => lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
+            Direct(Way::Tile(tile)) => tile.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
+            Winograd(winograd) => winograd.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
         }
     }
 
@@ -290,12 +281,11 @@ pub(super) fn lower_adjoint(
     epilogue: Epilogue,
 ) -> Result<()> {
     let (gy, w) = (lowering.input(0), lowering.input(1));
-    let Epilogue { bias, addend, relu, .. } = epilogue;
     let e = conv.extents(shape, &w.ty.shape).expect("checked by infer");
     if conv.is_product(&e) {
         let (m, n, k) = (e.n * e.h * e.w, e.ci, e.co);
-        let (layout, a, b) = (Layout::TransposedB, gy.buffer, w.buffer);
-        return product(lowering, Product { layout, batch: 1, m, n, k, a, b, bias, norm: None, addend, relu });
+        let (layout, a, b, y) = (Layout::TransposedB, gy.buffer, w.buffer, lowering.output());
+        return product(lowering, Product { layout, batch: 1, interleaved: false, m, n, k, a, b, y, epilogue });
     }
     if !conv.is_tiled(&e) {
         return grouped::input_gradient(lowering, conv, &e, gy.buffer, w.buffer, epilogue);
@@ -303,9 +293,11 @@ pub(super) fn lower_adjoint(
     let extent = workgroup_tile::input_gradient_extent(&e, epilogue);
     // With a stride most taps of a pixel meet nothing.
     let ways = ways(lowering.target(), Lanes::of_input_gradient(conv, &e), extent, conv.stride == 1);
-    match lowering.choose(conv.class("conv2d_input_grad", &e), ways[0], &ways[1..]) {
-        Way::Lanes(lanes) => lanes.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
-        Way::Tile(tile) => tile.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
+    let methods = methods(lowering.target(), ways, conv, &e, [e.h, e.w]);
+    match lowering.choose(conv.class("conv2d_input_grad", &e), methods[0], &methods[1..]) {
+        Direct(Way::Lanes(lanes)) => lanes.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
+        Direct(Way::Tile(tile)) => tile.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
+        Winograd(winograd) => winograd.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
     }
 }
 
@@ -345,24 +337,60 @@ impl Operator for WeightGradient {
         let e = self.0.extents(&x.ty.shape, &self.1).expect("checked by infer");
         if self.0.is_product(&e) {
             let (m, n, k) = (e.ci, e.co, e.n * e.h * e.w);
-            let (layout, a, b) = (Layout::TransposedA, x.buffer, gy.buffer);
-            let p = Product { layout, batch: 1, m, n, k, a, b, bias: None, norm: None, addend: None, relu: false };
-            return product(lowering, p);
+            let (layout, a, b, y) = (Layout::TransposedA, x.buffer, gy.buffer, lowering.output());
+            let epilogue = Epilogue::default();
+            return product(lowering, Product { layout, batch: 1, interleaved: false, m, n, k, a, b, y, epilogue });
         }
         if !self.0.is_tiled(&e) {
             return grouped::weight_gradient(lowering, &self.0, &e, x.buffer, gy.buffer);
         }
         let lanes = WeightLanes::all(lowering.target().class, &e);
         let ways = ways(lowering.target(), lanes, workgroup_tile::weight_gradient_extent(&e), true);
-        match lowering.choose(self.0.class("conv2d_weight_grad", &e), ways[0], &ways[1..]) {
-            Way::Lanes(lanes) => lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer]),
-            Way::Tile(tile) => tile.weight_gradient(lowering, &self.0, &e, [x.buffer, gy.buffer]),
+        let methods = methods(lowering.target(), ways, &self.0, &e, [e.oh, e.ow]);
+        match lowering.choose(self.0.class("conv2d_weight_grad", &e), methods[0], &methods[1..]) {
+            Direct(Way::Lanes(lanes)) => lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer]),
+            Direct(Way::Tile(tile)) => tile.weight_gradient(lowering, &self.0, &e, [x.buffer, gy.buffer]),
+            Winograd(winograd) => winograd.weight_gradient(lowering, &self.0, &e, [x.buffer, gy.buffer]),
         }
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         conv_cost(output, inputs[1], inputs, output)
     }
+}
+
+/// How a pass is computed: by its definition, or in fewer multiplications.
+#[derive(Debug, Clone, Copy)]
+enum Method<L> {
+    Direct(Way<L>),
+    Winograd(winograd::Tiles),
+}
+
+use Method::{Direct, Winograd};
+
+impl<L: fmt::Display> fmt::Display for Method<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Direct(way) => way.fmt(f),
+            Winograd(tiles) => tiles.fmt(f),
+        }
+    }
+}
+
+/// The methods for a pass that walks over an image of `extents`, the expected fastest first.
+fn methods<L: Copy>(
+    target: &Target,
+    ways: Vec<Way<L>>,
+    conv: &Conv2d,
+    e: &Extents,
+    extents: [usize; 2],
+) -> Vec<Method<L>> {
+    let mut methods: Vec<Method<L>> = ways.into_iter().map(Direct).collect();
+    if let Some(tiles) = winograd::Tiles::of(target, conv, e, extents) {
+        let place = if tiles.is_expected(target, e) { 0 } else { methods.len() };
+        methods.insert(place, Winograd(tiles));
+    }
+    methods
 }
 
 impl Conv2d {

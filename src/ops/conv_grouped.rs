@@ -1,7 +1,8 @@
 //! The kernels of convolutions in groups, depthwise ones among them, and of strides and dilations too wide for the tiled
 //! kernels of [`conv2d`](super::conv2d).
 
-use super::conv2d::{Conv2d, Epilogue, Extents};
+use super::conv2d::{Conv2d, Extents};
+use super::operand::Epilogue;
 use super::reduce::column_sum;
 use super::splits;
 use crate::error::Result;

@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::conv2d::{Conv2d, Epilogue, Extents};
-use super::operand::{Operands, Place};
+use super::conv2d::{Conv2d, Extents};
+use super::operand::{Epilogue, Operands, Place};
 use super::reduce::column_sum;
 use super::splits;
 use super::workgroup_tile::Alone;

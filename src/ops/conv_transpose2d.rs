@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::conv2d::{Conv2d, Epilogue, conv_cost, lower_adjoint, weight_gradient};
+use super::conv2d::{Conv2d, conv_cost, lower_adjoint, weight_gradient};
+use super::operand::Epilogue;
 use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
 use crate::exec::Lowering;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::operand::Epilogue;
 use super::product::{Layout, Product, product};
 use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32};
 use crate::error::{Mismatch, Result};
@@ -144,7 +145,9 @@ impl Operator for Matmul {
         let addend = self.addend.then(|| lowering.input(lowering.input_count() - 1).buffer);
         let [batch, m, n, k] = self.extents(&a.ty.shape, &b.ty.shape).expect("checked by infer");
         let Matmul { layout, relu, .. } = *self;
-        product(lowering, Product { layout, batch, m, n, k, a: a.buffer, b: b.buffer, bias, norm: None, addend, relu })
+        let epilogue = Epilogue { bias, norm: None, addend, relu };
+        let (a, b, y) = (a.buffer, b.buffer, lowering.output());
+        product(lowering, Product { layout, batch, interleaved: false, m, n, k, a, b, y, epilogue })
     }
 
     fn with_ending(&self, ending: Ending, _: &[&TensorType]) -> Option<Arc<dyn Operator>> {

@@ -74,6 +74,7 @@ mod turn_about;
 mod unary;
 mod upsample;
 mod vectors;
+mod winograd;
 mod workgroup_tile;
 
 pub use average::Clipped;

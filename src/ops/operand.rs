@@ -68,6 +68,18 @@ pub(super) struct Norm {
     pub(super) eps: f32,
 }
 
+/// What is added to a result before it is written, and whether a ReLU follows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Epilogue {
+    /// A row of as many elements as the result has channels.
+    pub(super) bias: Option<BufferRef>,
+    /// What normalises it then; not where pixels stand in groups, or the channels are no multiple of four, nor in the adjoint.
+    pub(super) norm: Option<Norm>,
+    /// A tensor of the result's shape.
+    pub(super) addend: Option<BufferRef>,
+    pub(super) relu: bool,
+}
+
 impl Operands for Dispatch<'_> {
     fn operand(self, place: Place, buffer: BufferRef, rows: usize, row: usize) -> Self {
         let vec4 = row.is_multiple_of(4);

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use super::operand::{Norm, Operands, Place};
+use super::operand::{Epilogue, Operands, Place};
 use super::reduce::column_sum;
 use super::splits;
 use super::workgroup_tile::{Alone, Way, ways};
 use crate::error::Result;
-use crate::exec::{AdapterClass, BufferRef, Lowering, Shader, ShapeClass};
+use crate::exec::{AdapterClass, BufferRef, Lowering, Shader, ShapeClass, Target};
 use crate::shader;
 
 const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl");
@@ -31,32 +31,34 @@ pub(super) enum Layout {
 pub(super) struct Product {
     pub(super) layout: Layout,
     pub(super) batch: usize,
+    /// Whether a row of each matrix stands beside the same row of the others: rows × batch × columns. Without an epilogue.
+    pub(super) interleaved: bool,
     pub(super) m: usize,
     pub(super) n: usize,
     pub(super) k: usize,
     pub(super) a: BufferRef,
     pub(super) b: BufferRef,
-    pub(super) bias: Option<BufferRef>,
-    pub(super) norm: Option<Norm>,
-    pub(super) addend: Option<BufferRef>,
-    pub(super) relu: bool,
+    pub(super) y: BufferRef,
+    pub(super) epilogue: Epilogue,
 }
 
 /// The longest sum of one thread where sums are split: a software adapter leaves loops after 65,535 turns.
 const LONGEST_SPLIT: usize = 1 << 15;
 
-/// A lane's tile in registers: rows times groups of four columns, and of [`Layout::TransposedA`] for how many lanes its sum is
-/// split.
+/// A lane's tile in registers: rows times groups of four columns; of [`Layout::TransposedA`] for how many lanes its sum is split,
+/// of the others the lanes of a subgroup that reads b together, if lanes do not read it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Lanes {
     rows: usize,
     groups: usize,
     lanes: Option<usize>,
+    subgroup: Option<usize>,
 }
 
 impl fmt::Display for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lanes {}x{}", self.rows, 4 * self.groups)?;
+        let name = if self.subgroup.is_some() { "subgroups" } else { "lanes" };
+        write!(f, "{name} {}x{}", self.rows, 4 * self.groups)?;
         self.lanes.map_or(Ok(()), |lanes| write!(f, " for {lanes}"))
     }
 }
@@ -79,25 +81,54 @@ impl Product {
         class.row("n", self.n)
     }
 
+    /// The ways to compute it, the expected fastest first.
+    fn ways(&self, target: &Target) -> Vec<Way<Lanes>> {
+        ways(target, self.lanes(target), self.extent(), true)
+    }
+
     /// The lanes' tiles, the expected fastest first.
-    fn lanes(&self, class: AdapterClass) -> Vec<Lanes> {
+    fn lanes(&self, target: &Target) -> Vec<Lanes> {
         let even = |extent: usize| if extent.is_multiple_of(8) { [2, 1] } else { [1, 1] };
         let groups = even(self.n);
         if self.layout == Layout::TransposedA {
-            let expected = splits::lanes(class);
+            let expected = splits::lanes(target.class);
             let tiles = even(self.m).into_iter().flat_map(|rows| groups.map(|groups| (4 * rows, groups)));
-            let tile = |(rows, groups)| [1, 4].map(|f| Lanes { rows, groups, lanes: Some(f * expected) });
+            let tile =
+                |(rows, groups)| [1, 4].map(|f| Lanes { rows, groups, lanes: Some(f * expected), subgroup: None });
             return tiles.flat_map(tile).collect();
         }
-        let tile = |rows: usize| groups.map(|groups| Lanes { rows: rows.min(self.m), groups, lanes: None });
-        [8, 4].into_iter().flat_map(tile).collect()
+        let tile = |subgroup, rows: usize| {
+            groups.map(|groups| Lanes { rows: rows.min(self.m), groups, lanes: None, subgroup })
+        };
+        let alone = [8, 4].into_iter().flat_map(|rows| tile(None, rows));
+        // A GPU has workgroup memory for what lanes share. Rows that fill no subgroup leave lanes idle.
+        let software = target.class == AdapterClass::Software;
+        let subgroup = target.subgroup.map(|n| n as usize).filter(|n| software && self.m >= 4 * n);
+        // With few terms to a sum a product is mostly writing; with many, loads that serve eight rows pay.
+        let rows = if self.k < 128 { [4, 8] } else { [8, 4] };
+        let shared = subgroup.into_iter().flat_map(|n| rows.into_iter().flat_map(move |rows| tile(Some(n), rows)));
+        match self.k < 16 {
+            true => alone.chain(shared).collect(),
+            false => shared.chain(alone).collect(),
+        }
     }
 }
 
-/// Emits a product into the operator's output.
+/// Emits a product.
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-    let ways = ways(lowering.target(), product.lanes(lowering.target().class), product.extent(), true);
-    match lowering.choose(product.class(), ways[0], &ways[1..]) {
+    let ways = product.ways(lowering.target());
+    let way = lowering.choose(product.class(), ways[0], &ways[1..]);
+    emit(lowering, product, way)
+}
+
+/// Emits a product that is a part of an operator with variants of its own, as it is expected to be fastest.
+pub(super) fn inner_product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
+    let way = product.ways(lowering.target())[0];
+    emit(lowering, product, way)
+}
+
+fn emit(lowering: &mut Lowering<'_>, product: Product, way: Way<Lanes>) -> Result<()> {
+    match way {
         Way::Lanes(lanes) => lanes.emit(lowering, product),
         Way::Tile(tile) => tile.product(lowering, product),
     }
@@ -105,37 +136,44 @@ pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<(
 
 impl Lanes {
     fn emit(self, lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-        let Product { layout, batch, m, n, k, a, b, bias, norm, addend, relu } = product;
-        let Lanes { rows: p, groups: q, lanes: split } = self;
+        let Product { layout, batch, interleaved, m, n, k, a, b, y, epilogue } = product;
+        let Lanes { rows: p, groups: q, lanes: split, subgroup } = self;
         let lanes = lowering.target().lanes();
         if let Some(split) = split {
             let tiles = batch * m.div_ceil(p) * n.div_ceil(4 * q);
             let k_per_split = k.div_ceil(splits::of(split, tiles, k.div_ceil(16))).min(LONGEST_SPLIT);
             let parts = k.div_ceil(k_per_split);
-            let to = if parts == 1 { lowering.output() } else { lowering.scratch(parts * batch * m * n) };
+            let to = if parts == 1 { y } else { lowering.scratch(parts * batch * m * n) };
             let dispatch = lowering.dispatch(&TRANSPOSED_A).define("WG", lanes).define("Q", q).define("QM", p / 4);
             let dispatch = dispatch.define("UNROLL", k_per_split.min(4)).define("M_LOADS", m.min(4));
-            let dispatch = dispatch.define("BATCHED", batch > 1).param("batch", batch);
+            let dispatch =
+                dispatch.define("BATCHED", batch > 1).define("INTERLEAVED", interleaved).param("batch", batch);
             let dispatch = dispatch.operand(Place::A, a, batch * k, m).operand(Place::B, b, batch * k, n).result(to, n);
             let dispatch = dispatch.param("m", m).param("n", n).param("k", k).param("k_per_split", k_per_split);
             dispatch.threads(tiles * parts)?;
             if parts > 1 {
-                let out = lowering.output();
-                column_sum(lowering, to, out, parts, batch * m * n)?;
+                column_sum(lowering, to, y, parts, batch * m * n)?;
             }
             return Ok(());
         }
+        let Epilogue { bias, norm, addend, relu } = epilogue;
         let (shader, b_rows, b_row) = match layout {
             Layout::TransposedB => (&TRANSPOSED_B, n, k),
             _ => (&PLAIN, k, n),
         };
-        let out = lowering.output();
         let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q).define("RELU", relu);
         let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
-        let dispatch = dispatch.define("BATCHED", batch > 1).param("batch", batch);
+        let dispatch = dispatch.define("BATCHED", batch > 1).define("INTERLEAVED", interleaved).param("batch", batch);
         let dispatch = dispatch.operand(Place::A, a, batch * m, k).operand(Place::B, b, batch * b_rows, b_row);
-        let dispatch = dispatch.result(out, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
-        let threads = batch * m.div_ceil(p) * n.div_ceil(4 * q);
+        let dispatch = dispatch.result(y, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
+        let (dispatch, strips) = match subgroup {
+            Some(subgroup) => {
+                let dispatch = dispatch.define("SUBGROUP", subgroup).include(shader!("matmul/b_shared.wgsl"));
+                (dispatch, m.div_ceil(p).next_multiple_of(subgroup))
+            }
+            None => (dispatch.include(shader!("matmul/b_alone.wgsl")), m.div_ceil(p)),
+        };
+        let threads = batch * strips * n.div_ceil(4 * q);
         dispatch.normalized(norm).param("m", m).param("n", n).param("k", k).threads(threads)
     }
 }

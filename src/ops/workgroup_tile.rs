@@ -3,8 +3,8 @@
 
 use std::fmt;
 
-use super::conv2d::{Conv2d, Epilogue, Extents};
-use super::operand::{Operands, Place};
+use super::conv2d::{Conv2d, Extents};
+use super::operand::{Epilogue, Operands, Place};
 use super::product::{Layout, Product};
 use super::reduce::column_sum;
 use crate::error::Result;
@@ -150,19 +150,20 @@ fn time_on_gpu(e: Extent, [rows, columns]: [usize; 2], lanes: usize, split: Opti
     (products * (1.0 + loads) + sums) / busy
 }
 
-/// Where partial sums go, and how many there are.
+/// Where partial sums go, and then the result; how many there are.
 struct Parts {
     to: BufferRef,
+    y: BufferRef,
     count: usize,
     k_per_split: usize,
 }
 
 impl Tile {
-    fn parts(&self, lowering: &mut Lowering<'_>, e: Extent, numel: usize) -> Parts {
+    fn parts(&self, lowering: &mut Lowering<'_>, e: Extent, numel: usize, y: BufferRef) -> Parts {
         let k_per_split = self.k_per_split(self.count(e.batch, e.m, e.n), e.k);
         let count = e.k.div_ceil(k_per_split);
-        let to = if count == 1 { lowering.output() } else { lowering.scratch(count * numel) };
-        Parts { to, count, k_per_split }
+        let to = if count == 1 { y } else { lowering.scratch(count * numel) };
+        Parts { to, y, count, k_per_split }
     }
 
     /// Starts a dispatch with what all products share; the result has `y_rows` rows.
@@ -188,9 +189,11 @@ impl Tile {
 
     /// Emits a matrix product.
     pub(super) fn product(self, lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-        let Product { layout, batch, m, n, k, a, b, bias, norm, addend, relu } = product;
+        let Product { layout, batch, interleaved, m, n, k, a, b, y, epilogue } = product;
+        let Epilogue { bias, norm, addend, relu } = epilogue;
         let e = product.extent();
-        let Parts { to, count, k_per_split } = self.parts(lowering, e, batch * m * n);
+        let parts = self.parts(lowering, e, batch * m * n, y);
+        let Parts { to, count, k_per_split, .. } = parts;
         let (of_a, a_rows, a_row) = match layout {
             Layout::TransposedA => (shader!("tile/a_columns.wgsl"), k, m),
             _ => (shader!("tile/a_rows.wgsl"), m, k),
@@ -200,11 +203,12 @@ impl Tile {
             _ => (shader!("tile/b_rows.wgsl"), k, n),
         };
         let dispatch = self.describe(lowering, &PRODUCT, e, k_per_split, m).define("RELU", relu);
+        let dispatch = dispatch.define("INTERLEAVED", interleaved);
         let dispatch = dispatch.include(of_a).include(of_b);
         let dispatch = dispatch.operand(Place::A, a, batch * a_rows, a_row).operand(Place::B, b, batch * b_rows, b_row);
         let dispatch = dispatch.optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
         dispatch.normalized(norm).result(to, n).threads(self.threads(e, count))?;
-        finish(lowering, to, count, batch * m * n)
+        finish(lowering, parts, batch * m * n)
     }
 
     /// Emits the convolution of `x` with `weight`.
@@ -217,7 +221,9 @@ impl Tile {
         epilogue: Epilogue,
     ) -> Result<()> {
         let (extent, rows) = (forward_extent(e, epilogue), e.n * e.oh * e.ow);
-        let Parts { to, count, k_per_split } = self.parts(lowering, extent, rows * e.co);
+        let y = lowering.output();
+        let parts = self.parts(lowering, extent, rows * e.co, y);
+        let Parts { to, count, k_per_split, .. } = parts;
         let dispatch = self.describe(lowering, &CONV, extent, k_per_split, rows).define("RELU", epilogue.relu);
         let dispatch = window(dispatch, conv, e.kw, false, [e.oh, e.ow], [e.h, e.w, e.ci]);
         let dispatch = dispatch.include(shader!("tile/a_pixels.wgsl")).include(shader!("tile/b_weights.wgsl"));
@@ -226,7 +232,7 @@ impl Tile {
         let dispatch =
             dispatch.optional(Place::C, epilogue.bias, 1, e.co).optional(Place::D, epilogue.addend, rows, e.co);
         dispatch.normalized(epilogue.norm).result(to, e.co).threads(self.threads(extent, count))?;
-        finish(lowering, to, count, rows * e.co)
+        finish(lowering, parts, rows * e.co)
     }
 
     /// Emits the gradient of a convolution of stride 1 with respect to the input, from that of the result and the weight.
@@ -239,7 +245,9 @@ impl Tile {
         epilogue: Epilogue,
     ) -> Result<()> {
         let (extent, rows) = (input_gradient_extent(e, epilogue), e.n * e.h * e.w);
-        let Parts { to, count, k_per_split } = self.parts(lowering, extent, rows * e.ci);
+        let y = lowering.output();
+        let parts = self.parts(lowering, extent, rows * e.ci, y);
+        let Parts { to, count, k_per_split, .. } = parts;
         let dispatch = self.describe(lowering, &CONV, extent, k_per_split, rows).define("RELU", epilogue.relu);
         let dispatch = window(dispatch, conv, e.kw, true, [e.h, e.w], [e.oh, e.ow, e.co]);
         let dispatch = dispatch.include(shader!("tile/a_pixels.wgsl")).include(shader!("tile/b_weights_turned.wgsl"));
@@ -248,7 +256,7 @@ impl Tile {
         let dispatch =
             dispatch.optional(Place::C, epilogue.bias, 1, e.ci).optional(Place::D, epilogue.addend, rows, e.ci);
         dispatch.normalized(None).result(to, e.ci).threads(self.threads(extent, count))?;
-        finish(lowering, to, count, rows * e.ci)
+        finish(lowering, parts, rows * e.ci)
     }
 
     /// Emits the gradient of a convolution with respect to the weight, from the input and the gradient of the result.
@@ -260,7 +268,9 @@ impl Tile {
         [x, gy]: [BufferRef; 2],
     ) -> Result<()> {
         let (extent, rows) = (weight_gradient_extent(e), e.kh * e.kw * e.ci);
-        let Parts { to, count, k_per_split } = self.parts(lowering, extent, rows * e.co);
+        let y = lowering.output();
+        let parts = self.parts(lowering, extent, rows * e.co, y);
+        let Parts { to, count, k_per_split, .. } = parts;
         let dispatch = self.describe(lowering, &CONV, extent, k_per_split, rows).define("RELU", false);
         let dispatch = window(dispatch, conv, e.kw, false, [e.oh, e.ow], [e.h, e.w, e.ci]);
         let dispatch = dispatch.include(shader!("tile/a_patches.wgsl")).include(shader!("tile/b_rows.wgsl"));
@@ -268,17 +278,14 @@ impl Tile {
         let dispatch = dispatch.operand(Place::B, gy, e.n * e.oh * e.ow, e.co);
         let dispatch = dispatch.no_operand(Place::C).no_operand(Place::D).normalized(None);
         dispatch.result(to, e.co).threads(self.threads(extent, count))?;
-        finish(lowering, to, count, rows * e.co)
+        finish(lowering, parts, rows * e.co)
     }
 }
 
 /// Adds up partial sums, if there are any.
-fn finish(lowering: &mut Lowering<'_>, parts: BufferRef, count: usize, numel: usize) -> Result<()> {
-    if count == 1 {
-        return Ok(());
-    }
-    let out = lowering.output();
-    column_sum(lowering, parts, out, count, numel)
+fn finish(lowering: &mut Lowering<'_>, parts: Parts, numel: usize) -> Result<()> {
+    let Parts { to, y, count, .. } = parts;
+    if count == 1 { Ok(()) } else { column_sum(lowering, to, y, count, numel) }
 }
 
 /// What a pass of a convolution says of the grid, the image and the taps between them.
@@ -321,8 +328,8 @@ pub(super) fn weight_gradient_extent(e: &Extents) -> Extent {
 
 impl Product {
     pub(super) fn extent(&self) -> Extent {
-        let Product { batch, m, n, k, bias, norm, addend, relu, .. } = *self;
-        Extent { batch, m, n, k, splits: bare(Epilogue { bias, norm, addend, relu }) }
+        let Product { batch, m, n, k, epilogue, .. } = *self;
+        Extent { batch, m, n, k, splits: bare(epilogue) }
     }
 }
 

@@ -1,0 +1,221 @@
+//! The three passes of a 3×3 convolution by Winograd's minimal filtering F(4×4, 3×3) (Lavin and Gray 2016, "Fast Algorithms for
+//! Convolutional Neural Networks", §4.3): of each tile of 6×6 pixels and of the weights 36 numbers a channel are made, whose products,
+//! summed over the channels, give 4×4 pixels of the result. A result takes 2.25 multiplications for each pair of channels instead of 9,
+//! in 36 matrix products of tiles × input channels and input × output channels.
+//!
+//! With B, G and A of the paper, d a tile and g the weights of a pair of channels, y = Aᵀ((G g Gᵀ) ⊙ (Bᵀ d B))A. The weights' gradient is
+//! the adjoint, Gᵀ((A y' Aᵀ) ⊙ (Bᵀ d B))G summed over the tiles; the input's is a convolution with the weights turned round.
+
+use std::fmt;
+
+use super::conv2d::{Conv2d, Extents};
+use super::operand::{Epilogue, Operands, Place};
+use super::product::{Layout, Product, inner_product};
+use crate::error::Result;
+use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader, Target};
+use crate::shader;
+
+const TRANSFORM: Shader = shader!("winograd/transform.wgsl");
+
+/// Rows and columns of a tile of the result, of what is made of it, and of the weights.
+const RESULT: usize = 4;
+const POINTS: usize = 6;
+const WEIGHTS: usize = 3;
+
+/// The tiles of a batch of images.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tiles {
+    images: usize,
+    down: usize,
+    across: usize,
+}
+
+impl fmt::Display for Tiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "winograd {RESULT}x{RESULT}")
+    }
+}
+
+/// An image that tiles are read from or written to: height, width, channels, and zeros above and left of it.
+#[derive(Debug, Clone, Copy)]
+struct Image {
+    extents: [usize; 3],
+    pad: usize,
+}
+
+impl Tiles {
+    /// The tiles of results of `height` × `width`, if the convolution can be computed so: 3×3 weights, no stride, channels in
+    /// fours, and arrays in between that fit the adapter's bindings.
+    pub(super) fn of(target: &Target, conv: &Conv2d, e: &Extents, [height, width]: [usize; 2]) -> Option<Tiles> {
+        let Conv2d { stride, padding, dilation, groups } = *conv;
+        let fits = [e.kh, e.kw] == [WEIGHTS; 2] && [stride, dilation, groups] == [1; 3] && padding < WEIGHTS;
+        if !fits || !e.ci.is_multiple_of(4) || !e.co.is_multiple_of(4) {
+            return None;
+        }
+        let tiles = Tiles { images: e.n, down: height.div_ceil(RESULT), across: width.div_ceil(RESULT) };
+        let most = tiles.count().max(e.ci.min(e.co)).checked_mul(4 * POINTS * POINTS * e.ci.max(e.co))?;
+        (most as u64 <= target.max_binding_bytes).then_some(tiles)
+    }
+
+    fn count(&self) -> usize {
+        self.images * self.down * self.across
+    }
+
+    /// Whether it is expected to be faster than other ways. On software, in instructions for a lane, as `knuckle tune` measured
+    /// them: some 7 for a product of the direct kernels with its share of the loads, 6 for one of the matrix products, 75 for four
+    /// channels read, 600 for four written, and what three more dispatches take. On a GPU nothing was measured: there it is only
+    /// offered.
+    pub(super) fn is_expected(&self, target: &Target, e: &Extents) -> bool {
+        const DIRECT_PRODUCT: usize = 7;
+        const PRODUCT: usize = 6;
+        const READ: usize = 75;
+        const WRITTEN: usize = 600;
+        const DISPATCHES: usize = 24_000_000;
+        const PLACES: usize = POINTS * POINTS;
+        let direct = e.n * e.oh * e.ow * e.co * (e.ci * WEIGHTS * WEIGHTS * DIRECT_PRODUCT + WRITTEN / 4);
+        let of_input = PLACES * (READ + WRITTEN) / 4;
+        let of_result = of_input + RESULT * RESULT * WRITTEN / 4;
+        let of_weights = (WEIGHTS * WEIGHTS * READ + PLACES * WRITTEN) / 4;
+        let of_tile = e.ci * of_input + e.co * of_result + PLACES * e.ci * e.co * PRODUCT;
+        let time = self.count() * of_tile + e.ci * e.co * of_weights + DISPATCHES;
+        target.class == AdapterClass::Software && time < direct
+    }
+
+    /// Emits the convolution of `x` with `weight`.
+    pub(super) fn forward(
+        self,
+        lowering: &mut Lowering<'_>,
+        conv: &Conv2d,
+        e: &Extents,
+        [x, weight]: [BufferRef; 2],
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let from = Image { extents: [e.h, e.w, e.ci], pad: conv.padding };
+        self.correlate(lowering, Layout::Plain, from, [e.oh, e.ow, e.co], [x, weight], epilogue)
+    }
+
+    /// Emits the gradient with respect to the input, from that of the result and the weight.
+    pub(super) fn input_gradient(
+        self,
+        lowering: &mut Lowering<'_>,
+        conv: &Conv2d,
+        e: &Extents,
+        [gy, weight]: [BufferRef; 2],
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let from = Image { extents: [e.oh, e.ow, e.co], pad: WEIGHTS - 1 - conv.padding };
+        self.correlate(lowering, Layout::TransposedB, from, [e.h, e.w, e.ci], [gy, weight], epilogue)
+    }
+
+    /// Emits the correlation of `x` with the weight, turned round if it is transposed.
+    fn correlate(
+        self,
+        lowering: &mut Lowering<'_>,
+        layout: Layout,
+        from: Image,
+        to: [usize; 3],
+        [x, weight]: [BufferRef; 2],
+        epilogue: Epilogue,
+    ) -> Result<()> {
+        let (k, n) = (from.extents[2], to[2]);
+        let turned = layout == Layout::TransposedB;
+        let [rows, row] = if turned { [n, k] } else { [k, n] };
+        let a = self.of_image(lowering, shader!("winograd/input_matrix.wgsl"), POINTS, from, x)?;
+        let b = lowering.scratch(POINTS * POINTS * k * n);
+        let dispatch = of_weights(lowering, WEIGHTS, POINTS, [rows, row]);
+        let dispatch = dispatch.define("TURNED", turned).include(shader!("winograd/weight_matrix.wgsl"));
+        let dispatch = dispatch.include(shader!("winograd/from_weights.wgsl"));
+        let dispatch = dispatch.operand(Place::A, weight, WEIGHTS * WEIGHTS * rows, row);
+        dispatch.include(shader!("winograd/to_points.wgsl")).result(b, row).threads(k * n / 4)?;
+
+        let y = self.products(lowering, layout, [self.count(), n, k], [a, b])?;
+
+        let Epilogue { bias, norm, addend, relu } = epilogue;
+        let [h, w, _] = to;
+        let out = lowering.output();
+        let dispatch = self.tiled(lowering, POINTS, RESULT, Image { extents: to, pad: 0 });
+        let dispatch = dispatch.define("RELU", relu).include(shader!("winograd/result_matrix.wgsl"));
+        let dispatch = dispatch.include(shader!("winograd/from_points.wgsl"));
+        let dispatch = dispatch.operand(Place::A, y, POINTS * POINTS * self.count(), n).optional(Place::C, bias, 1, n);
+        let dispatch = dispatch.optional(Place::D, addend, self.images * h * w, n).normalized(norm);
+        dispatch.include(shader!("winograd/to_image.wgsl")).result(out, n).threads(self.count() * n / 4)
+    }
+
+    /// Emits the gradient with respect to the weight, from the input and the gradient of the result.
+    pub(super) fn weight_gradient(
+        self,
+        lowering: &mut Lowering<'_>,
+        conv: &Conv2d,
+        e: &Extents,
+        [x, gy]: [BufferRef; 2],
+    ) -> Result<()> {
+        let input = Image { extents: [e.h, e.w, e.ci], pad: conv.padding };
+        let a = self.of_image(lowering, shader!("winograd/input_matrix.wgsl"), POINTS, input, x)?;
+        let result = Image { extents: [e.oh, e.ow, e.co], pad: 0 };
+        let b = self.of_image(lowering, shader!("winograd/result_gradient_matrix.wgsl"), RESULT, result, gy)?;
+
+        let y = self.products(lowering, Layout::TransposedA, [e.ci, e.co, self.count()], [a, b])?;
+
+        let out = lowering.output();
+        let dispatch = of_weights(lowering, POINTS, WEIGHTS, [e.ci, e.co]);
+        let dispatch = dispatch.include(shader!("winograd/weight_gradient_matrix.wgsl"));
+        let dispatch = dispatch.include(shader!("winograd/from_points.wgsl"));
+        let dispatch = dispatch.operand(Place::A, y, POINTS * POINTS * e.ci, e.co);
+        dispatch.include(shader!("winograd/to_weights.wgsl")).result(out, e.co).threads(e.ci * e.co / 4)
+    }
+
+    /// Emits the points of an image's tiles.
+    fn of_image(
+        self,
+        lowering: &mut Lowering<'_>,
+        matrix: Shader,
+        side: usize,
+        from: Image,
+        x: BufferRef,
+    ) -> Result<BufferRef> {
+        let [h, w, channels] = from.extents;
+        let to = lowering.scratch(POINTS * POINTS * self.count() * channels);
+        let dispatch = self.tiled(lowering, side, POINTS, from).include(matrix);
+        let dispatch = dispatch.include(shader!("winograd/from_image.wgsl"));
+        let dispatch = dispatch.operand(Place::A, x, self.images * h * w, channels);
+        let dispatch = dispatch.include(shader!("winograd/to_points.wgsl")).result(to, channels);
+        dispatch.threads(self.count() * channels / 4)?;
+        Ok(to)
+    }
+
+    /// Emits a product for each point.
+    fn products(
+        self,
+        lowering: &mut Lowering<'_>,
+        layout: Layout,
+        [m, n, k]: [usize; 3],
+        [a, b]: [BufferRef; 2],
+    ) -> Result<BufferRef> {
+        let batch = POINTS * POINTS;
+        let y = lowering.scratch(batch * m * n);
+        let epilogue = Epilogue::default();
+        inner_product(lowering, Product { layout, batch, interleaved: true, m, n, k, a, b, y, epilogue })?;
+        Ok(y)
+    }
+
+    /// Starts a transform between points and tiles of an image.
+    fn tiled<'s>(&self, lowering: &'s mut Lowering<'_>, of: usize, to: usize, image: Image) -> Dispatch<'s> {
+        let Image { extents: [h, w, channels], pad } = image;
+        let dispatch = transform(lowering, of, to, [self.count(), channels]);
+        let dispatch = dispatch.param("tiles_y", self.down).param("tiles_x", self.across);
+        dispatch.param("h", h).param("w", w).param("pad", pad)
+    }
+}
+
+/// Starts a transform between points and weights, of so many rows and columns: they have no place in an image.
+fn of_weights<'s>(lowering: &'s mut Lowering<'_>, of: usize, to: usize, weights: [usize; 2]) -> Dispatch<'s> {
+    let dispatch = transform(lowering, of, to, weights).param("tiles_y", 1u32).param("tiles_x", 1u32);
+    dispatch.param("h", 1u32).param("w", 1u32).param("pad", 0u32)
+}
+
+/// Starts a transform of tiles of `of` × `of` to `to` × `to`.
+fn transform<'s>(lowering: &'s mut Lowering<'_>, of: usize, to: usize, [tiles, channels]: [usize; 2]) -> Dispatch<'s> {
+    let lanes = lowering.target().lanes();
+    let dispatch = lowering.dispatch(&TRANSFORM).define("WG", lanes).define("IN", of).define("OUT", to);
+    dispatch.param("tiles", tiles).param("channels", channels)
+}
