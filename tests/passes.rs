@@ -137,6 +137,24 @@ fn operands_of_every_shape_in_a_chain() -> Result<()> {
 }
 
 #[test]
+fn endings_of_convolutions_in_tiles() -> Result<()> {
+    let [_, all] = unchanged(Mode::Infer, random, |r| {
+        let (x, conv) = (r.input("x", [2, 30, 33, 64]), Conv2d { padding: 1, ..Conv2d::default() });
+        let y = nn::batch_norm_relu(nn::conv(x, "first", 64, 3, conv)?, "norm")?;
+        Ok(vec![nn::conv(y, "second", 64, 3, conv)?.add(x)?.relu()?])
+    })?;
+    for pass in [Pass::Normalization, Pass::Residual, Pass::Activation] {
+        assert_eq!(sites(&all, pass), 1, "{}", pass.name());
+    }
+    if Gpu::new()?.target().class == AdapterClass::Software {
+        let chosen =
+            |name: &str| all.nodes.iter().filter_map(|n| n.choice.as_ref()).filter(|c| c.variant == name).count();
+        assert_eq!(chosen("winograd 4x4"), 2);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_step_of_a_small_network() -> Result<()> {
     let [_, all] = unchanged(Mode::Train, random, |r| {
         let x = r.input("x", [2, 12, 12, 3]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use knuckle::data::mesh::SceneMesh;
 use knuckle::data::render::{self, RenderedVars};
-use knuckle::exec::{AdapterClass, CompileOptions, Kernel, Program, Target, compile};
+use knuckle::exec::{AdapterClass, CompileOptions, Define, Kernel, Program, Shader, Target, compile};
 use knuckle::hand::{RiggedHand, Side};
 use knuckle::models::{FitOptions, GraphCnnConfig, MeshGraph, Network, record_fit};
 use knuckle::nn::hand::HandRig;
@@ -42,14 +42,43 @@ pub fn targets() -> [Target; 3] {
     ]
 }
 
+/// The kernels that find an adapter's ceilings for `knuckle bench`, as src/bench/probes.rs makes them: no operator runs them.
+fn probes() -> Vec<Arc<Kernel>> {
+    macro_rules! bench {
+        ($name:literal $(, $shared:literal)*) => {
+            Shader {
+                name: concat!("bench/", $name),
+                sources: &[
+                    $(include_str!(concat!("../../shaders/", $shared)),)*
+                    include_str!(concat!("../../shaders/bench/", $name)),
+                ],
+            }
+        };
+    }
+    const WG: (&str, Define) = ("WG", Define::U32(64));
+    let reals = [(bench!("f32.wgsl"), &[][..]), (bench!("f16.wgsl"), &["y"][..])];
+    let multiply_add = bench!("multiply_add.wgsl", "common/index.wgsl");
+    let copy = bench!("copy.wgsl", "common/index.wgsl");
+    let mut kernels = vec![Kernel::new(&bench!("nothing.wgsl"), &[], &[], &[], 0)];
+    for (chains, fused) in (1..=4).flat_map(|chains| [(chains, false), (chains, true)]) {
+        let defines = [WG, ("CHAINS", Define::U32(chains)), ("FUSED", Define::Bool(fused))];
+        kernels.extend(reals.map(|(real, halves)| Kernel::new(&multiply_add, &defines, &[real], halves, 0)));
+    }
+    kernels.extend([1, 4].map(|each| Kernel::new(&copy, &[WG, ("EACH", Define::U32(each))], &[], &[], 0)));
+    kernels.into_iter().map(|kernel| kernel.unwrap_or_else(|e| panic!("a probe: {e}"))).collect()
+}
+
 /// The kernels of the case table, of the operators that change state, of what is too large for the table, and of the models, for
-/// every target: each text once,
-/// in the order of their shaders' names.
+/// every target, and the probes of `knuckle bench`: each text once, in the order of their shaders' names.
 ///
 /// # Panics
 /// If one of the programs does not lower.
 pub fn all() -> Vec<Variant> {
     let mut variants = BTreeMap::new();
+    for kernel in probes() {
+        variants
+            .insert((kernel.shader, kernel.source.clone()), Variant { kernel, program: "knuckle bench".to_string() });
+    }
     for target in targets() {
         let cases = cases::all().into_iter().flat_map(|case| {
             // The other cases meet no other text but for their operands' alignment.

@@ -60,16 +60,18 @@ struct Parsed {
     info: ModuleInfo,
     /// Whether it asks for f16, which devices may have.
     half: bool,
+    /// Whether its lanes exchange values, which devices may let them.
+    subgroups: bool,
 }
 
 static VARIANTS: LazyLock<Vec<Variant>> = LazyLock::new(variants::all);
 
 fn parse(source: &str) -> Result<Parsed, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
-    let capabilities = Capabilities::default() | Capabilities::SHADER_FLOAT16;
+    let capabilities = Capabilities::default() | Capabilities::SHADER_FLOAT16 | Capabilities::SUBGROUP;
     let mut validator = Validator::new(ValidationFlags::all(), capabilities);
     let info = validator.validate(&module).map_err(|e| e.emit_to_string(source))?;
-    Ok(Parsed { module, info, half: source.starts_with("enable f16;") })
+    Ok(Parsed { module, info, half: source.starts_with("enable f16;"), subgroups: source.contains("subgroupShuffle(") })
 }
 
 /// Where a shader's bindings are in its pipeline's layout: the `@binding`, and what is bound there.
@@ -110,15 +112,16 @@ fn policies(checks: Checks) -> BoundsCheckPolicies {
 }
 
 /// Translates as wgpu-hal 30 does (`vulkan/adapter.rs`, `metal/device.rs`, `dx12/device.rs`) on a device without optional
-/// features but f16 for shaders that ask for it, for a pipeline that does not ask for workgroup memory to be zeroed.
+/// features but f16 and subgroups for shaders that ask for them, for a pipeline that does not ask for workgroup memory to be zeroed.
 fn translate(
     shader: &Parsed,
     slots: &[(u32, Slot)],
     language: Language,
     (age, checks): (Age, Checks),
 ) -> Result<Translation, String> {
-    let Parsed { module, info, half } = shader;
-    let oldest = age == Age::Oldest;
+    let Parsed { module, info, half, subgroups } = shader;
+    // Subgroups are in SPIR-V for Vulkan 1.1, but not in the other languages' oldest forms.
+    let oldest = age == Age::Oldest && (!subgroups || language == Language::SpirV);
     let checked = checks == Checks::Checked;
     match language {
         Language::SpirV => {
@@ -134,6 +137,9 @@ fn translate(
             ];
             if *half {
                 capabilities.extend([C::Float16, C::StorageBuffer16BitAccess, C::UniformAndStorageBuffer16BitAccess]);
+            }
+            if *subgroups {
+                capabilities.extend([C::GroupNonUniform, C::GroupNonUniformShuffle]);
             }
             let bound = |&(binding, _): &(u32, Slot)| {
                 (place(binding), spv::BindingInfo { descriptor_set: 0, binding, binding_array_size: None })
@@ -259,10 +265,6 @@ fn the_variants_are_those_of_every_shader() {
     let shaders = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders");
     for family in fs::read_dir(shaders).expect("the shaders") {
         let family = family.expect("an entry").path();
-        // The probes of `knuckle bench`, which no operator runs.
-        if family.ends_with("bench") {
-            continue;
-        }
         for file in fs::read_dir(&family).expect("a family") {
             let path = file.expect("an entry").path();
             let last = |path: &Path| path.file_name().expect("a name").to_string_lossy().into_owned();
@@ -327,7 +329,7 @@ fn what_cannot_be_translated_is_refused() {
     let half = format!("enable f16;\n{}", text.replace("f32", "f16").replace("1.0", "1.0h"));
     let module = naga::front::wgsl::parse_str(&half).expect("a shader");
     let info = Validator::new(ValidationFlags::all(), Capabilities::all()).validate(&module).expect("valid with f16");
-    let shader = Parsed { module, info, half: false };
+    let shader = Parsed { module, info, half: false, subgroups: false };
     let refused = |language, way| translate(&shader, &[(0, Slot::Written)], language, way).is_err();
     assert!(refused(Language::SpirV, WAYS[0]), "a capability that not every device has");
 }

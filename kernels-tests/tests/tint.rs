@@ -26,11 +26,13 @@ const post = (path, text) => fetch(path, { method: "POST", body: text });
   try {
     const adapter = await navigator.gpu?.requestAdapter();
     if (!adapter) { await post("/unable", navigator.gpu ? "no adapter" : "no navigator.gpu"); return; }
-    const half = adapter.features.has("shader-f16");
-    const device = await adapter.requestDevice({ requiredFeatures: half ? ["shader-f16"] : [] });
+    const optional = [["enable f16;", "shader-f16"], ["enable subgroups;", "subgroups"]];
+    const has = optional.map(([, feature]) => feature).filter((feature) => adapter.features.has(feature));
+    const device = await adapter.requestDevice({ requiredFeatures: has });
     const compile = async (i) => {
       const [pipeline, code] = (await (await fetch(`/${i}`)).text()).split("\u0000");
-      if (!half && code.startsWith("enable f16;")) { await post(`/${i}`, "no f16"); return; }
+      const lacks = optional.find(([enable, feature]) => code.includes(enable) && !has.includes(feature));
+      if (lacks) { await post(`/${i}`, `lacks ${lacks[1]}`); return; }
       device.pushErrorScope("validation");
       const module = device.createShaderModule({ code });
       const refused = device.popErrorScope();
@@ -53,8 +55,8 @@ const post = (path, text) => fetch(path, { method: "POST", body: text });
 })();
 </script>"#;
 
-/// What the page says of a shader that the adapter has no features for.
-const NO_F16: &str = "no f16";
+/// How what the page says of a shader begins that the adapter lacks a feature for.
+const LACKS: &str = "lacks ";
 
 /// A shader to compile.
 struct Shader {
@@ -206,7 +208,11 @@ fn tint_compiles_every_variant() {
         pipelines.entry(kernel.shader).or_insert([&kernel.source; 2])[1] = &kernel.source;
     }
     let shader = |Variant { kernel, .. }: &Variant| Shader {
-        code: kernel.source.clone(),
+        // The directive that WebGPU wants, and naga does not know.
+        code: match kernel.source.contains("subgroupShuffle(") {
+            true => format!("enable subgroups;\n{}", kernel.source),
+            false => kernel.source.clone(),
+        },
         pipeline: pipelines.get(kernel.shader).is_some_and(|two| two.contains(&kernel.source.as_str())),
     };
     let said = match compile(variants.iter().map(shader).collect()) {
@@ -216,13 +222,15 @@ fn tint_compiles_every_variant() {
     let refused: Vec<String> = variants
         .iter()
         .zip(&said)
-        .filter(|(_, said)| !said.is_empty() && *said != NO_F16)
+        .filter(|(_, said)| !said.is_empty() && !said.starts_with(LACKS))
         .map(|(v, said)| format!("{} of {}: {said}\n{}", v.kernel.shader, v.program, v.kernel.prelude))
         .collect();
     println!("{} shaders in {:.1?}", variants.len(), begun.elapsed());
-    let left_out = said.iter().filter(|said| *said == NO_F16).count();
-    if left_out > 0 {
-        say(&format!("skipped: {left_out} shaders use f16, which this browser's adapter lacks"));
+    for feature in ["shader-f16", "subgroups"] {
+        let left_out = said.iter().filter(|said| said.strip_prefix(LACKS) == Some(feature)).count();
+        if left_out > 0 {
+            say(&format!("skipped: {left_out} shaders use {feature}, which this browser's adapter lacks"));
+        }
     }
     let shown: Vec<&str> = refused.iter().take(20).map(String::as_str).collect();
     assert!(refused.is_empty(), "Tint refuses {} of {} shaders:\n{}", refused.len(), said.len(), shown.join("\n"));

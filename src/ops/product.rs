@@ -103,7 +103,8 @@ impl Product {
         let alone = [8, 4].into_iter().flat_map(|rows| tile(None, rows));
         // A GPU has workgroup memory for what lanes share. Rows that fill no subgroup leave lanes idle.
         let software = target.class == AdapterClass::Software;
-        let subgroup = target.subgroup.map(|n| n as usize).filter(|n| software && self.m >= 4 * n);
+        let subgroup = target.subgroup.filter(|n| software && target.lanes().is_multiple_of(*n)).map(|n| n as usize);
+        let subgroup = subgroup.filter(|n| self.m >= 4 * n);
         // With few terms to a sum a product is mostly writing; with many, loads that serve eight rows pay.
         let rows = if self.k < 128 { [4, 8] } else { [8, 4] };
         let shared = subgroup.into_iter().flat_map(|n| rows.into_iter().flat_map(move |rows| tile(Some(n), rows)));

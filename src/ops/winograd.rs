@@ -53,8 +53,9 @@ impl Tiles {
             return None;
         }
         let tiles = Tiles { images: e.n, down: height.div_ceil(RESULT), across: width.div_ceil(RESULT) };
-        let most = tiles.count().max(e.ci.min(e.co)).checked_mul(4 * POINTS * POINTS * e.ci.max(e.co))?;
-        (most as u64 <= target.max_binding_bytes).then_some(tiles)
+        let rows = tiles.count().max(e.ci.min(e.co)) as u64;
+        let most = rows.checked_mul(e.ci.max(e.co) as u64)?.checked_mul(4 * (POINTS * POINTS) as u64)?;
+        (most <= target.max_binding_bytes).then_some(tiles)
     }
 
     fn count(&self) -> usize {
@@ -66,19 +67,19 @@ impl Tiles {
     /// channels read, 600 for four written, and what three more dispatches take. On a GPU nothing was measured: there it is only
     /// offered.
     pub(super) fn is_expected(&self, target: &Target, e: &Extents) -> bool {
-        const DIRECT_PRODUCT: usize = 7;
-        const PRODUCT: usize = 6;
-        const READ: usize = 75;
-        const WRITTEN: usize = 600;
-        const DISPATCHES: usize = 24_000_000;
-        const PLACES: usize = POINTS * POINTS;
-        let direct = e.n * e.oh * e.ow * e.co * (e.ci * WEIGHTS * WEIGHTS * DIRECT_PRODUCT + WRITTEN / 4);
-        let of_input = PLACES * (READ + WRITTEN) / 4;
-        let of_result = of_input + RESULT * RESULT * WRITTEN / 4;
-        let of_weights = (WEIGHTS * WEIGHTS * READ + PLACES * WRITTEN) / 4;
-        let of_tile = e.ci * of_input + e.co * of_result + PLACES * e.ci * e.co * PRODUCT;
-        let time = self.count() * of_tile + e.ci * e.co * of_weights + DISPATCHES;
-        target.class == AdapterClass::Software && time < direct
+        const DIRECT_PRODUCT: f64 = 7.0;
+        const PRODUCT: f64 = 6.0;
+        const READ: f64 = 75.0 / 4.0;
+        const WRITTEN: f64 = 600.0 / 4.0;
+        const DISPATCHES: f64 = 24e6;
+        let [places, of_weight, of_result] = [POINTS, WEIGHTS, RESULT].map(|side| (side * side) as f64);
+        let [ci, co, tiles] = [e.ci, e.co, self.count()].map(|n| n as f64);
+        let pixels = e.n as f64 * e.oh as f64 * e.ow as f64;
+        let direct = pixels * co * (ci * of_weight * DIRECT_PRODUCT + WRITTEN);
+        let points = places * (READ + WRITTEN);
+        let of_tile = (ci + co) * points + co * of_result * WRITTEN + ci * co * places * PRODUCT;
+        let of_weights = ci * co * (of_weight * READ + places * WRITTEN);
+        target.class == AdapterClass::Software && tiles * of_tile + of_weights + DISPATCHES < direct
     }
 
     /// Emits the convolution of `x` with `weight`.
@@ -218,4 +219,48 @@ fn transform<'s>(lowering: &'s mut Lowering<'_>, of: usize, to: usize, [tiles, c
     let lanes = lowering.target().lanes();
     let dispatch = lowering.dispatch(&TRANSFORM).define("WG", lanes).define("IN", of).define("OUT", to);
     dispatch.param("tiles", tiles).param("channels", channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tiles of a 3×3 convolution that keeps an image of `size`², if it has any.
+    fn tiles(target: &Target, conv: Conv2d, size: usize, [ci, co]: [usize; 2]) -> Option<(Tiles, Extents)> {
+        let e = Extents { n: 8, h: size, w: size, ci, kh: 3, kw: 3, co, oh: size, ow: size };
+        Some((Tiles::of(target, &conv, &e, [size, size])?, e))
+    }
+
+    #[test]
+    fn tiles_are_expected_where_channels_are_many_and_nowhere_on_a_gpu() {
+        let gpu = Target::webgpu_defaults();
+        let software = Target { class: AdapterClass::Software, ..gpu.clone() };
+        let conv = Conv2d { padding: 1, ..Conv2d::default() };
+        let expected = |target, size, channels| {
+            let (tiles, e) = tiles(target, conv, size, channels).expect("it fits");
+            tiles.is_expected(target, &e)
+        };
+        assert!(expected(&software, 32, [64, 64]));
+        assert!(!expected(&software, 32, [8, 8]), "points cost more than products");
+        assert!(!expected(&software, 4, [64, 64]), "weights cost more than images");
+        assert!(!expected(&gpu, 32, [64, 64]), "nothing was measured");
+    }
+
+    #[test]
+    fn other_convolutions_have_no_tiles() {
+        let gpu = Target::webgpu_defaults();
+        let conv = Conv2d { padding: 1, ..Conv2d::default() };
+        assert!(tiles(&gpu, conv, 32, [64, 64]).is_some());
+        for other in [
+            Conv2d { stride: 2, ..conv },
+            Conv2d { dilation: 2, ..conv },
+            Conv2d { groups: 2, ..conv },
+            Conv2d { padding: 3, ..conv },
+        ] {
+            assert!(tiles(&gpu, other, 32, [64, 64]).is_none(), "{other:?}");
+        }
+        assert!(tiles(&gpu, conv, 32, [6, 64]).is_none(), "channels that come in no fours");
+        let small = Target { max_binding_bytes: 4 << 20, ..gpu };
+        assert!(tiles(&small, conv, 32, [64, 64]).is_none(), "points that fit no binding");
+    }
 }
