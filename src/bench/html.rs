@@ -36,7 +36,8 @@ impl Card {
         writeln!(
             out,
             "<p class=\"dim\">Arithmetic a second over arithmetic a byte of traffic, as the operators count them. No point can lie \
-             above the lines but where its data stay in caches. Rows without arithmetic are in the table only.</p>"
+             above the lines but where its data stay in caches or a kernel needs fewer products than the definition, by which they are \
+             counted. Rows without arithmetic are in the table only.</p>"
         )?;
         Plot::of(self).write(self, out)?;
         if let Some(comparison) = comparison {
