@@ -11,7 +11,7 @@ use knuckle::hand::RiggedHand;
 use knuckle::models::{GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
 use knuckle::rng::Rng;
 use knuckle::train::{Control, ROUND, Rule, TrainOptions, Trainer, checkpoint_path};
-use knuckle::{Error, Gpu, Recorder, Result};
+use knuckle::{Error, Gpu, Recorder, Result, nn};
 use safetensors::SafeTensors;
 
 fn mesh() -> MeshGraph {
@@ -28,6 +28,7 @@ fn tiny() -> GraphCnnConfig {
         stacks: 1,
         depth: 1,
         levels: Vec::new(),
+        residual: nn::Residual::Bottleneck,
         encoder: [8; 4],
         latent: 8,
         graph: [4; 4],
@@ -206,7 +207,7 @@ fn replicas_end_with_one_mean_and_resume_with_the_same_bits() -> Result<()> {
 
 /// The tiny network with what the small one has besides.
 fn tiny_reader() -> GraphCnnConfig {
-    GraphCnnConfig { levels: vec![12], reads_joints: true, ..tiny() }
+    GraphCnnConfig { levels: vec![12], residual: nn::Residual::Conv3x3, reads_joints: true, ..tiny() }
 }
 
 #[test]
@@ -254,8 +255,8 @@ fn what_is_read_off_maps_is_learned_in_both_stages() -> Result<()> {
     for pair in learned.windows(2) {
         assert!(pair[0].iter().zip(&pair[1]).all(|(before, after)| before != after));
     }
-    let widened = trainer.states().read(&["hourglass/stack0/down/conv3/weight"])?.remove(0);
-    assert_eq!(widened.ty.shape.dims(), [1, 1, 6, 12]);
+    let widened = trainer.states().read(&["hourglass/stack0/down/conv/weight"])?.remove(0);
+    assert_eq!(widened.ty.shape.dims(), [3, 3, 8, 12]);
     std::fs::remove_dir_all(&out).ok();
     Ok(())
 }

@@ -268,6 +268,7 @@ pub const BUDGETS: &[Budget] = &[
     row("top_k_pool", 32.0, 8.0, 64.0, "a sum over channels, a division and a sigmoid"),
     row("top_k_unpool", 32.0, 8.0, 64.0, "a sum over channels, a division and a sigmoid"),
     row("residual", 16.0, 256.0, 1024.0, "three normalisations and three or four convolutions, one after the other"),
+    row("residual3x3", 16.0, 64.0, 256.0, "a normalisation and one or two convolutions, one after the other"),
     row("hourglass", 16.0, 1024.0, 8192.0, "residuals four deep: each normalisation divides its input's error anew"),
     row("squared_error", 64.0, 0.0, 16.0, "a sum of squares"),
     row("mesh_loss", 64.0, 0.0, 64.0, "sums of squares of differences of differences"),

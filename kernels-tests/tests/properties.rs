@@ -154,7 +154,11 @@ const CALLS: &[(&str, &[usize], Call)] = &[
     ("nn::linear", &[2], |_, x, a| nn::linear(x[0], "linear", a.size(), true)),
     ("nn::batch_norm_relu", &[4], |_, x, _| nn::batch_norm_relu(x[0], "norm")),
     ("nn::residual", &[4], |_, x, a| nn::residual(x[0], "residual", a.size())),
-    ("nn::hourglass", &[4], |_, x, a| nn::hourglass(x[0], "hourglass", &[a.size(), a.size()])),
+    ("nn::residual3x3", &[4], |_, x, a| nn::residual3x3(x[0], "residual", a.size())),
+    ("nn::hourglass", &[4], |_, x, a| {
+        let unit = if a.size() % 2 == 0 { nn::Residual::Bottleneck } else { nn::Residual::Conv3x3 };
+        nn::hourglass(x[0], "hourglass", &[a.size(), a.size()], unit)
+    }),
     ("nn::instance_norm", &[4], |_, x, _| nn::instance_norm(x[0], "norm")),
     ("nn::layer_norm", &[3], |_, x, _| nn::layer_norm(x[0], "norm")),
     ("nn::group_norm", &[4], |_, x, a| nn::group_norm(x[0], "norm", a.size())),

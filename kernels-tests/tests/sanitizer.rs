@@ -2,8 +2,8 @@
 //! under it and give the bits that they give without it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 
 use kernels_tests::{cases, harness};
@@ -288,34 +288,30 @@ fn variants(program: &Program) -> BTreeSet<(&'static str, String)> {
     program.kernels.iter().map(|kernel| (kernel.shader, but_size(&kernel.prelude))).collect()
 }
 
-/// Every case's operator and gradient; where the other class of adapter has kernels of its own, with those too.
-#[test]
-fn every_operator_runs_clean_and_gives_the_same_bits() {
-    let runs = |case: &kernels_tests::Case| case.dtype == DType::F32 || SANITIZED.target().f16;
-    let cases = cases::some_of_each(cases::all().into_iter().filter(runs).collect(), 3);
+/// Operands of a case, always the same.
+fn operands(case: &kernels_tests::Case) -> Vec<Vec<f32>> {
+    let seed = case.name().bytes().fold(17u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
+    case.operands.iter().enumerate().map(|(i, o)| o.values(seed, i as u64)).collect()
+}
+
+/// That a program has no faults; and, unless `other_bits`, that it gives the bits that it gives without the sanitizer.
+fn runs_clean(program: Program, operands: &[Vec<f32>], other_bits: bool) -> Result<(), String> {
+    let unchecked = (!other_bits).then(|| program.clone());
+    let (sanitised, executable) = run_case(&SANITIZED, program, operands).map_err(|e| e.to_string())?;
+    let faults = executable.faults().map_err(|e| e.to_string())?;
+    if !faults.is_empty() {
+        return Err(describe(&faults));
+    }
+    match unchecked.map(|program| run_case(&CHECKED, program, operands)) {
+        Some(Ok((plain, _))) if plain != sanitised => Err("other bits than without the sanitizer".into()),
+        Some(Err(error)) => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// Checks all cases, two at a time.
+fn all_clean(cases: &[kernels_tests::Case], check: impl Fn(&kernels_tests::Case) -> Result<(), String> + Sync) {
     let next = AtomicUsize::new(0);
-    let check = |case: &kernels_tests::Case| -> Result<(), String> {
-        let seed = case.name().bytes().fold(17u64, |h, b| h.wrapping_mul(31).wrapping_add(b.into()));
-        let operands: Vec<_> = case.operands.iter().enumerate().map(|(i, o)| o.values(seed, i as u64)).collect();
-        let own = harness::lower(case, SANITIZED.target()).map_err(|e| e.to_string())?;
-        let other = harness::lower(case, &other_class(SANITIZED.target())).map_err(|e| e.to_string())?;
-        let differs = variants(&own) != variants(&other);
-        let (sanitised, executable) = run_case(&SANITIZED, own.clone(), &operands).map_err(|e| e.to_string())?;
-        let faults = executable.faults().map_err(|e| e.to_string())?;
-        if !faults.is_empty() {
-            return Err(describe(&faults));
-        }
-        let (plain, _) = run_case(&CHECKED, own, &operands).map_err(|e| e.to_string())?;
-        if plain != sanitised {
-            return Err("other bits than without the sanitizer".into());
-        }
-        if !differs {
-            return Ok(());
-        }
-        let (_, executable) = run_case(&SANITIZED, other, &operands).map_err(|e| e.to_string())?;
-        let faults = executable.faults().map_err(|e| e.to_string())?;
-        if faults.is_empty() { Ok(()) } else { Err(describe(&faults)) }
-    };
     let worker = || {
         let mine = std::iter::from_fn(|| cases.get(next.fetch_add(1, Ordering::Relaxed)));
         mine.filter_map(|case| check(case).err().map(|e| format!("{}: {e}", case.name()))).collect::<Vec<_>>()
@@ -325,6 +321,40 @@ fn every_operator_runs_clean_and_gives_the_same_bits() {
         workers.into_iter().flat_map(|w| w.join().expect("no panic")).collect()
     });
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// Every case's operator and gradient; where the other class of adapter has kernels of its own, with those too.
+#[test]
+fn every_operator_runs_clean_and_gives_the_same_bits() {
+    let runs = |case: &kernels_tests::Case| case.dtype == DType::F32 || SANITIZED.target().f16;
+    let cases = cases::some_of_each(cases::all().into_iter().filter(runs).collect(), 3);
+    all_clean(&cases, |case| {
+        let own = harness::lower(case, SANITIZED.target()).map_err(|e| e.to_string())?;
+        let other = harness::lower(case, &other_class(SANITIZED.target())).map_err(|e| e.to_string())?;
+        let differs = variants(&own) != variants(&other);
+        runs_clean(own, &operands(case), false)?;
+        if differs { runs_clean(other, &operands(case), true) } else { Ok(()) }
+    });
+}
+
+/// What the operators would not choose by themselves, of the cases that meet all of it: tiles, subgroups, splits.
+#[test]
+fn every_variant_runs_clean_and_gives_the_same_bits() {
+    let cases: Vec<_> =
+        cases::all().into_iter().filter(|case| case.every_variant && case.dtype == DType::F32).collect();
+    let met = Mutex::new(BTreeSet::new());
+    all_clean(&cases, |case| {
+        for target in harness::variants(case, SANITIZED.target()).map_err(|e| e.to_string())? {
+            let program = harness::lower(case, &target).map_err(|e| e.to_string())?;
+            let chosen = program.nodes.iter().filter_map(|node| node.choice.as_ref()).map(|c| c.variant.clone());
+            let chosen: Vec<_> = chosen.collect();
+            met.lock().expect("no panic").extend(chosen.iter().cloned());
+            runs_clean(program, &operands(case), false).map_err(|e| format!("{}: {e}", chosen.join(", ")))?;
+        }
+        Ok(())
+    });
+    let met = met.into_inner().expect("no panic");
+    assert!(met.iter().any(|name| name.starts_with("winograd")), "{met:?}");
 }
 
 /// Training steps: every optimiser, normalisation with running statistics.

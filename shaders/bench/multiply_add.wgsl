@@ -10,7 +10,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 
-fn step(x: vec4<Real>, a: vec4<Real>, b: vec4<Real>) -> vec4<Real> {
+fn multiply_add(x: vec4<Real>, a: vec4<Real>, b: vec4<Real>) -> vec4<Real> {
     if FUSED {
         return fma(x, a, b);
     }
@@ -27,38 +27,38 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
     var x2 = x0 + Real(2.0);
     var x3 = x0 + Real(3.0);
     for (var round = 0u; round < params.rounds; round++) {
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
-        x0 = step(x0, a, b);
-        if CHAINS > 1u { x1 = step(x1, a, b); }
-        if CHAINS > 2u { x2 = step(x2, a, b); }
-        if CHAINS > 3u { x3 = step(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
+        x0 = multiply_add(x0, a, b);
+        if CHAINS > 1u { x1 = multiply_add(x1, a, b); }
+        if CHAINS > 2u { x2 = multiply_add(x2, a, b); }
+        if CHAINS > 3u { x3 = multiply_add(x3, a, b); }
     }
     if i < params.threads {
         y[i] = vec4<f32>(x0 + x1 + x2 + x3);

@@ -1,5 +1,6 @@
 // y = relu(a·b + c + d): a m×k, b k×n, c a row of n or access/c_none, d like y or access/d_none. Register tiles as in conv/conv2d_forward.
 
+// The length of a row of b.
 fn b_columns() -> u32 {
     return params.n;
 }
@@ -11,7 +12,7 @@ fn b_vector(i: u32, k: u32, first: u32, last: u32) -> vec4<f32> {
     if (K_TAIL) {
         row = min(row, params.k - 1u);
     }
-    return b4(b_first + row * step(params.n) + column);
+    return b4(b_first + row * row_stride(params.n) + column);
 }
 
 @compute @workgroup_size(WG)

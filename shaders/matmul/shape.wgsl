@@ -21,18 +21,6 @@ var<private> a_first: u32;
 var<private> b_first: u32;
 var<private> y_first: u32;
 
-// From a row of so many columns to the next.
-fn step(columns: u32) -> u32 {
-    if (INTERLEAVED) {
-        return columns * params.batch;
-    }
-    return columns;
-}
-
-fn ceil_div(a: u32, b: u32) -> u32 {
-    return (a + b - 1u) / b;
-}
-
 // `v` with its elements from `count` on set to zero.
 fn first_of_four(v: vec4<f32>, count: u32) -> vec4<f32> {
     return select(vec4(0.0), v, vec4(0u, 1u, 2u, 3u) < vec4(count));
@@ -54,7 +42,7 @@ fn first_row(strip: u32) -> u32 {
 
 // Four elements of row `row` of a, from inner index `k` on.
 fn a_row(row: u32, k: u32) -> vec4<f32> {
-    let v = a4(a_first + min(row, params.m - 1u) * step(params.k) + k);
+    let v = a4(a_first + min(row, params.m - 1u) * row_stride(params.k) + k);
     if (K_TAIL) {
         return first_of_four(v, params.k - k);
     }
@@ -93,7 +81,7 @@ fn write_tile(row: u32, column: u32, last: u32) {
         let shift = norm_shift(from_column, params.n);
         for (var p = 0u; p < P; p++) {
             let left = select(0u, params.n - min(column + 4u * q, params.n), row + p < params.m);
-            let e = y_first + (row + p) * step(params.n) + column + 4u * q;
+            let e = y_first + (row + p) * row_stride(params.n) + column + 4u * q;
             var value = acc[p * Q + q] + bias;
             if (NORM) {
                 value = (value - mean) * scale + shift;

@@ -15,18 +15,6 @@ var<private> acc: array<vec4<f32>, QM * 4u * Q>;
 var<private> a_first: u32;
 var<private> b_first: u32;
 
-// From a row of so many columns to the next.
-fn step(columns: u32) -> u32 {
-    if (INTERLEAVED) {
-        return columns * params.batch;
-    }
-    return columns;
-}
-
-fn ceil_div(a: u32, b: u32) -> u32 {
-    return (a + b - 1u) / b;
-}
-
 // Adds inner row `k`, or nothing if it is not below `end`.
 fn multiply(k: u32, end: u32, row: u32, column: u32) {
     let ok = k < end;
@@ -35,10 +23,10 @@ fn multiply(k: u32, end: u32, row: u32, column: u32) {
     let i = min(k, end - 1u);
     var bs: array<vec4<f32>, Q>;
     for (var q = 0u; q < Q; q++) {
-        bs[q] = select(vec4(0.0), b4(b_first + i * step(params.n) + min(column + 4u * q, n_last)), ok);
+        bs[q] = select(vec4(0.0), b4(b_first + i * row_stride(params.n) + min(column + 4u * q, n_last)), ok);
     }
     for (var g = 0u; g < QM; g++) {
-        let a = a4(a_first + i * step(params.m) + min(row + 4u * g, m_last));
+        let a = a4(a_first + i * row_stride(params.m) + min(row + 4u * g, m_last));
         for (var q = 0u; q < Q; q++) {
             let s = 4u * g * Q + q;
             acc[s] += a.x * bs[q];
@@ -94,7 +82,7 @@ fn main(
             for (var q = 0u; q < Q; q++) {
                 let y_column = column + 4u * q;
                 let left = select(0u, params.n - min(y_column, params.n), split < splits && y_row < params.m);
-                write4(y_first + y_row * step(params.n) + y_column, acc[(4u * g + j) * Q + q], left);
+                write4(y_first + y_row * row_stride(params.n) + y_column, acc[(4u * g + j) * Q + q], left);
             }
         }
     }

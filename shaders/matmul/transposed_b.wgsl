@@ -1,12 +1,13 @@
 // y = relu(a·bᵀ + c + d): a m×k, b n×k, c a row of n or access/c_none, d like y or access/d_none.
 
+// The length of a row of b.
 fn b_columns() -> u32 {
     return params.k;
 }
 
 // Four inner elements of a row of b: vector i of the tile that begins at inner index `k` and `column`.
 fn b_vector(i: u32, k: u32, column: u32, last: u32) -> vec4<f32> {
-    let v = b4(b_first + min(column + i, params.n - 1u) * step(params.k) + k);
+    let v = b4(b_first + min(column + i, params.n - 1u) * row_stride(params.k) + k);
     if (K_TAIL) {
         return first_of_four(v, params.k - k);
     }

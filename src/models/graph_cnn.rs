@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::graph::{Recorder, Var};
 use crate::hand::joints::JOINTS;
 use crate::nn::losses::{MeshLoss, MeshTruth, Reduction, l1_loss, squared_error};
-use crate::nn::{batch_norm_relu, chebyshev, conv, conv_small, hourglass, linear, residual};
+use crate::nn::{Residual, batch_norm_relu, chebyshev, conv, conv_small, hourglass, linear};
 use crate::ops::Conv2d;
 
 /// The sizes of a network.
@@ -32,6 +32,9 @@ pub struct GraphCnnConfig {
     /// have many for little: what a hand does as a whole is seen there.
     #[serde(default)]
     pub levels: Vec<usize>,
+    /// What stem, hourglasses and encoder are made of.
+    #[serde(default)]
+    pub residual: Residual,
     /// Channels of the encoder before each of its four max-pools (two residuals each).
     pub encoder: [usize; 4],
     /// Length of the code between the two fully-connected layers.
@@ -77,6 +80,7 @@ impl GraphCnnConfig {
             stacks: 2,
             depth: 4,
             levels: Vec::new(),
+            residual: Residual::Bottleneck,
             encoder: [256; 4],
             latent: 1024,
             graph: [64, 64, 32, 16],
@@ -91,11 +95,12 @@ impl GraphCnnConfig {
         GraphCnnConfig {
             name: "small".into(),
             input_px: 128,
-            stem: 8,
-            features: 32,
-            stacks: 2,
+            stem: 16,
+            features: 64,
+            stacks: 1,
             depth: 3,
             levels: vec![64, 96, 128],
+            residual: Residual::Conv3x3,
             encoder: [32, 48, 96, 128],
             latent: 256,
             graph: [32, 32, 32, 16],
@@ -181,7 +186,7 @@ impl Network<'_> {
     /// The stacked hourglass (Newell et al. 2016, §3) on photos N×S×S×3 (sRGB in [0, 1]).
     #[track_caller]
     pub fn hourglass<'r>(&self, photo: Var<'r>) -> Result<Hourglass<'r>> {
-        let c = self.config.features;
+        let GraphCnnConfig { features: c, residual: unit, .. } = *self.config;
         let levels = match self.config.levels.as_slice() {
             [] => vec![c; self.config.depth],
             levels => levels.to_vec(),
@@ -190,13 +195,13 @@ impl Network<'_> {
         r.scoped("hourglass", || {
             let x = photo.offset(-0.5)?.scale(4.0)?;
             let x = conv(x, "stem", self.config.stem, 7, Conv2d { stride: 2, padding: 3, ..Conv2d::default() })?;
-            let x = residual(batch_norm_relu(x, "stem_norm")?, "stem1", c / 2)?.max_pool2d(2, 2, 0)?;
-            let mut x = residual(residual(x, "stem2", c / 2)?, "stem3", c)?;
+            let x = unit.of(batch_norm_relu(x, "stem_norm")?, "stem1", c / 2)?.max_pool2d(2, 2, 0)?;
+            let mut x = unit.of(unit.of(x, "stem2", c / 2)?, "stem3", c)?;
             let mut heatmaps = Vec::new();
             let mut joints_uvd = None;
             for stack in 0..self.config.stacks {
                 let name = |part: &str| format!("{part}{stack}");
-                let y = residual(hourglass(x, &name("stack"), &levels)?, &name("post"), c)?;
+                let y = unit.of(hourglass(x, &name("stack"), &levels, unit)?, &name("post"), c)?;
                 let features = conv(y, &name("features"), c, 1, Conv2d::default())?;
                 let features = batch_norm_relu(features, &name("features_norm"))?;
                 let map = conv_small(features, &name("heatmaps"), HEATMAPS)?;
@@ -227,12 +232,12 @@ impl Network<'_> {
     /// The encoder and the graph CNN: to N×V×3.
     #[track_caller]
     fn mesh<'r>(&self, seen: &Hourglass<'r>) -> Result<Var<'r>> {
-        let r = seen.features.recorder();
+        let (r, unit) = (seen.features.recorder(), self.config.residual);
         let code = r.scoped("encoder", || {
             let last = *seen.heatmaps.last().expect("at least one stack");
             let mut x = r.concat(&[seen.features, last], 3)?;
             for (i, &c) in self.config.encoder.iter().enumerate() {
-                x = residual(residual(x, &format!("level{i}a"), c)?, &format!("level{i}b"), c)?;
+                x = unit.of(unit.of(x, &format!("level{i}a"), c)?, &format!("level{i}b"), c)?;
                 x = x.max_pool2d(2, 2, 0)?;
             }
             let x = batch_norm_relu(x, "norm")?;

@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::exec::{AdapterClass, BufferRef, Lowering, Shader, ShapeClass, Target};
 use crate::shader;
 
-const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl");
-const TRANSPOSED_A: Shader = shader!("matmul/transposed_a.wgsl");
-const TRANSPOSED_B: Shader = shader!("matmul/transposed_b.wgsl", with "matmul/shape.wgsl");
+const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl", with "matmul/rows.wgsl");
+const TRANSPOSED_A: Shader = shader!("matmul/transposed_a.wgsl", with "matmul/rows.wgsl");
+const TRANSPOSED_B: Shader = shader!("matmul/transposed_b.wgsl", with "matmul/shape.wgsl", with "matmul/rows.wgsl");
 
 /// Which operand of a product is stored transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! Layers and losses. A layer's parameters are operands that bear the names it asks for.
 
-use knuckle::nn;
 use knuckle::nn::losses::{MeshLoss, MeshOperators, MeshTruth, squared_error};
+use knuckle::nn::{self, Residual};
 use knuckle::ops::SpmmMatrix;
 use knuckle::sparse::Csr;
 
@@ -64,18 +64,32 @@ pub fn cases() -> Vec<Case> {
             move |x| reference::residual(&x[0], out, &mut x[1..].iter()),
         );
         cases.push(case.training());
+        let mut operands = vec![Operand::normal(dims)];
+        operands.extend(residual3x3("layer", dims[3], out));
+        let case = Case::new(
+            "residual3x3",
+            format!("to {out}"),
+            operands,
+            move |_, x| nn::residual3x3(x[0], "layer", out),
+            move |x| reference::residual3x3(&x[0], out, &mut x[1..].iter()),
+        );
+        cases.push(case.training());
     }
-    for low in [4, 6] {
+    for (unit, low) in [Residual::Bottleneck, Residual::Conv3x3].into_iter().flat_map(|unit| [(unit, 4), (unit, 6)]) {
+        let (parameters, unit_reference): (fn(&str, usize, usize) -> Vec<Operand>, reference::Unit) = match unit {
+            Residual::Bottleneck => (residual, reference::residual),
+            Residual::Conv3x3 => (residual3x3, reference::residual3x3),
+        };
         let mut operands = vec![Operand::normal([3, 4, 4, 4])];
         for (part, channels, out) in [("skip", 4, 4), ("down", 4, low), ("inner", low, low), ("up", low, 4)] {
-            operands.extend(residual(&format!("hg/{part}"), channels, out));
+            operands.extend(parameters(&format!("hg/{part}"), channels, out));
         }
         let case = Case::new(
             "hourglass",
-            format!("depth 1, {low} channels below"),
+            format!("{unit:?}, depth 1, {low} channels below"),
             operands,
-            move |_, x| nn::hourglass(x[0], "hg", &[low]),
-            move |x| reference::hourglass(&x[0], low, &mut x[1..].iter()),
+            move |_, x| nn::hourglass(x[0], "hg", &[low], unit),
+            move |x| reference::hourglass(&x[0], low, unit_reference, &mut x[1..].iter()),
         );
         cases.push(case.training());
     }
@@ -229,8 +243,6 @@ fn top_k(n: usize, v: usize, c: usize, k: usize) -> [Case; 2] {
 /// The parameters of a residual layer, in the order it asks for them.
 fn residual(layer: &str, channels: usize, out: usize) -> Vec<Operand> {
     let mid = out / 2;
-    // Scales away from zero, so that every path carries weight.
-    let affine = |c: usize| Operand::filled([2, c], Fill::Uniform(0.3, 1.2));
     let mut parameters = vec![
         affine(channels).named(format!("{layer}/norm1/affine")),
         Operand::normal([1, 1, channels, mid]).named(format!("{layer}/conv1/weight")),
@@ -244,6 +256,23 @@ fn residual(layer: &str, channels: usize, out: usize) -> Vec<Operand> {
         parameters.push(Operand::normal([1, 1, channels, out]).named(format!("{layer}/skip/weight")));
     }
     parameters
+}
+
+/// The parameters of [`nn::residual3x3`].
+fn residual3x3(layer: &str, channels: usize, out: usize) -> Vec<Operand> {
+    let mut parameters = vec![
+        affine(channels).named(format!("{layer}/norm/affine")),
+        Operand::normal([3, 3, channels, out]).named(format!("{layer}/conv/weight")),
+    ];
+    if channels != out {
+        parameters.push(Operand::normal([1, 1, channels, out]).named(format!("{layer}/skip/weight")));
+    }
+    parameters
+}
+
+/// Scales away from zero, so that every path carries weight.
+fn affine(channels: usize) -> Operand {
+    Operand::filled([2, channels], Fill::Uniform(0.3, 1.2))
 }
 
 /// On a square pyramid: five vertices, of which the tip has four neighbours and the others three.

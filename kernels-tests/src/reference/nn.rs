@@ -98,15 +98,29 @@ pub fn residual(x: &Tensor, out: usize, parameters: &mut Parameters<'_>) -> Tens
     let y = conv2d(&norm_relu(&y, take(parameters)), take(parameters), None, [1, 1, 1], false);
     let (affine, weight, bias) = (take(parameters), take(parameters), take(parameters));
     let y = conv2d(&norm_relu(&y, affine), weight, Some(bias), [1, 0, 1], false);
-    if x.dims[3] == out { add(&y, x) } else { add(&y, &conv2d(x, take(parameters), None, [1, 0, 1], false)) }
+    skip_to(&y, x, out, parameters)
 }
 
-/// An hourglass one level deep, with `channels` there.
-pub fn hourglass(x: &Tensor, channels: usize, parameters: &mut Parameters<'_>) -> Tensor {
-    let skip = residual(x, x.dims[3], parameters);
+/// A single 3×3 convolution after a normalisation, plus the skip.
+pub fn residual3x3(x: &Tensor, out: usize, parameters: &mut Parameters<'_>) -> Tensor {
+    let y = conv2d(&norm_relu(x, take(parameters)), take(parameters), None, [1, 1, 1], false);
+    skip_to(&y, x, out, parameters)
+}
+
+/// `y + x`, with x projected where it has other channels.
+fn skip_to(y: &Tensor, x: &Tensor, out: usize, parameters: &mut Parameters<'_>) -> Tensor {
+    if x.dims[3] == out { add(y, x) } else { add(y, &conv2d(x, take(parameters), None, [1, 0, 1], false)) }
+}
+
+/// A residual of so many channels.
+pub type Unit = fn(&Tensor, usize, &mut Parameters<'_>) -> Tensor;
+
+/// An hourglass of `unit`s one level deep, with `channels` there.
+pub fn hourglass(x: &Tensor, channels: usize, unit: Unit, parameters: &mut Parameters<'_>) -> Tensor {
+    let skip = unit(x, x.dims[3], parameters);
     let mut low = max_pool2d(x, 2, 2, 0);
     for out in [channels, channels, x.dims[3]] {
-        low = residual(&low, out, parameters);
+        low = unit(&low, out, parameters);
     }
     add(&skip, &upsample_nearest(&low, 2))
 }
