@@ -7,6 +7,7 @@ use std::fmt;
 
 use super::flat::{Flat, PLACE_ALIGNMENT, apart};
 use super::program::{BufferRef, Port, Program, Step, Temp};
+use crate::rng::Rng;
 
 /// Where each value of a program lies, and how large each slot is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +22,9 @@ pub struct Plan {
 
 /// What counts as large when placing from one end to the other: this part of the largest.
 const LARGE_PARTS: [u64; 3] = [1, 3, 32];
+
+/// How often an order is changed in search of a better one.
+const CLIMBS: usize = 120;
 
 /// Slots grow no further than any device lets buffers be.
 const LARGEST_SLOT: u64 = 128 << 20;
@@ -57,7 +61,7 @@ pub struct MemoryReport {
     pub slots: u64,
     /// What those values would take without reuse.
     pub without_reuse: u64,
-    /// The most that is alive at one step: no plan can do with less.
+    /// The most that is alive at one step, of values and of regions whose values must lie together: no plan can do with less.
     pub lower_bound: u64,
     /// Inputs.
     pub inputs: u64,
@@ -69,28 +73,39 @@ pub struct MemoryReport {
 
 impl Plan {
     /// The best of a few orders in which blocks can be placed: by size, and from the end of the program back or from its
-    /// beginning, what is large before what is small.
+    /// beginning, what is large before what is small. Where it is not near the bound, it is climbed from there: again and again
+    /// some block that makes its slot as large as it is takes an earlier turn, and the order is kept unless it is worse.
     pub fn of(program: &Program) -> Plan {
         let blocks = blocks(program);
+        let enough = lower_bound(&blocks) * 21 / 20;
         let mut by_size: Vec<&Block> = blocks.iter().collect();
         by_size.sort_by_key(|block| (Reverse(block.span.bytes), block.span.first, block.values[0]));
-        let mut best = place(&by_size, program.temps.len(), false);
         let largest = by_size.first().map_or(0, |block| block.span.bytes);
-        let enough = lower_bound(program) * 21 / 20;
+        let mut best = Placed::of(by_size.clone(), program.temps.len(), false);
         let ways = [true, false].into_iter().flat_map(|back| LARGE_PARTS.map(|part| (back, part)));
         for (back, part) in ways.take_while(|_| !by_size.is_empty()) {
-            if best.bytes() <= enough {
+            if best.plan.bytes() <= enough {
                 break;
             }
             let turn = |span: &Temp| if back { usize::MAX - span.last } else { span.first };
             let mut order = by_size.clone();
             order.sort_by_key(|block| (block.span.bytes < largest / part, turn(&block.span)));
-            let plan = place(&order, program.temps.len(), true);
-            if plan.bytes() < best.bytes() {
-                best = plan;
+            let placed = Placed::of(order, program.temps.len(), true);
+            if placed.plan.bytes() < best.plan.bytes() {
+                best = placed;
             }
         }
-        best
+        let mut rng = Rng::new(0, 0);
+        for _ in 0..CLIMBS {
+            if best.plan.bytes() <= enough {
+                break;
+            }
+            let next = best.with_a_top_earlier(&mut rng);
+            if next.plan.bytes() <= best.plan.bytes() {
+                best = next;
+            }
+        }
+        best.plan
     }
 
     /// The bytes of all slots.
@@ -109,7 +124,7 @@ impl Plan {
         MemoryReport {
             slots: self.bytes(),
             without_reuse: program.temps.iter().map(|t| t.bytes).sum(),
-            lower_bound: lower_bound(program),
+            lower_bound: lower_bound(&blocks(program)),
             inputs: program.inputs.iter().map(|p| p.ty.bytes()).sum(),
             states: program.states.iter().map(|s| s.ty.bytes()).sum(),
             constants: program.constants.iter().map(|c| c.bytes().len() as u64).sum(),
@@ -118,11 +133,11 @@ impl Plan {
 }
 
 /// The most that is alive at one step.
-fn lower_bound(program: &Program) -> u64 {
-    let end = program.temps.iter().map(|temp| temp.last).max().unwrap_or(0);
+fn lower_bound(blocks: &[Block]) -> u64 {
+    let end = blocks.iter().map(|block| block.span.last).max().unwrap_or(0);
     let mut begin_and_end = vec![(0u64, 0u64); end + 2];
-    for Temp { bytes, first, last } in &program.temps {
-        begin_and_end[*first].0 += bytes;
+    for Temp { bytes, first, last } in blocks.iter().map(|block| block.span) {
+        begin_and_end[first].0 += bytes;
         begin_and_end[last + 1].1 += bytes;
     }
     let alive = begin_and_end.iter().scan(0, |alive, (begin, end)| {
@@ -163,32 +178,59 @@ fn blocks(program: &Program) -> Vec<Block> {
     blocks
 }
 
-/// Each block in turn into the smallest gap that is free over its lifetime, in a slot with nothing that must lie apart from
-/// it. Where there is no gap, at the end of the slot that grows least by it, if slots may grow, or in a new one. By falling
-/// size without growth this is what Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", §5.3,
-/// do in one arena.
-fn place(order: &[&Block], values: usize, grow: bool) -> Plan {
-    let mut slots: Vec<Slot> = Vec::new();
-    let mut plan = Plan { slots: Vec::new(), slot_of: vec![usize::MAX; values], offset_of: vec![0; values] };
-    for Block { span, values, apart } in order {
-        let taken: HashSet<usize> = apart.iter().map(|&value| plan.slot_of[value as usize]).collect();
-        let free = slots.iter().enumerate().filter(|(s, _)| !taken.contains(s));
-        let gaps = free.filter_map(|(s, slot)| {
-            let Gap { growth, room, offset } = slot.gap(span)?;
-            (growth == 0 || grow).then_some((growth, room, s, offset))
-        });
-        let (slot, offset) = gaps.min().map_or((slots.len(), 0), |(_, _, s, offset)| (s, offset));
-        if slot == slots.len() {
-            slots.push(Slot::default());
+/// Blocks in some order, and the plan that comes of it.
+struct Placed<'a> {
+    order: Vec<&'a Block>,
+    /// Whether slots may grow.
+    grow: bool,
+    plan: Plan,
+    /// For each slot, the turns of the blocks that end where it does.
+    tops: Vec<Vec<usize>>,
+}
+
+impl<'a> Placed<'a> {
+    /// Each block in turn into the smallest gap that is free over its lifetime, in a slot with nothing that must lie apart from
+    /// it. Where there is no gap, at the end of the slot that grows least by it, if slots may grow, or in a new one. By falling
+    /// size without growth this is what Pisarchyk and Lee 2020, "Efficient Memory Management for Deep Neural Net Inference", §5.3,
+    /// do in one arena.
+    fn of(order: Vec<&'a Block>, values: usize, grow: bool) -> Self {
+        let mut slots: Vec<Slot> = Vec::new();
+        let mut plan = Plan { slots: Vec::new(), slot_of: vec![usize::MAX; values], offset_of: vec![0; values] };
+        let mut ends = Vec::with_capacity(order.len());
+        for Block { span, values, apart } in &order {
+            let taken: HashSet<usize> = apart.iter().map(|&value| plan.slot_of[value as usize]).collect();
+            let free = slots.iter().enumerate().filter(|(s, _)| !taken.contains(s));
+            let gaps = free.filter_map(|(s, slot)| {
+                let Gap { growth, room, offset } = slot.gap(span)?;
+                (growth == 0 || grow).then_some((growth, room, s, offset))
+            });
+            let (slot, offset) = gaps.min().map_or((slots.len(), 0), |(_, _, s, offset)| (s, offset));
+            if slot == slots.len() {
+                slots.push(Slot::default());
+            }
+            slots[slot].bytes = slots[slot].bytes.max(offset + span.bytes);
+            slots[slot].blocks.push((*span, offset));
+            ends.push((slot, offset + span.bytes));
+            for &(value, inside) in values {
+                (plan.slot_of[value as usize], plan.offset_of[value as usize]) = (slot, offset + inside);
+            }
         }
-        slots[slot].bytes = slots[slot].bytes.max(offset + span.bytes);
-        slots[slot].blocks.push((*span, offset));
-        for &(value, inside) in values {
-            (plan.slot_of[value as usize], plan.offset_of[value as usize]) = (slot, offset + inside);
+        plan.slots = slots.iter().map(|slot| slot.bytes).collect();
+        let mut tops = vec![Vec::new(); slots.len()];
+        for (turn, (slot, _)) in ends.into_iter().enumerate().filter(|(_, (slot, end))| *end == slots[*slot].bytes) {
+            tops[slot].push(turn);
         }
+        Placed { order, grow, plan, tops }
     }
-    plan.slots = slots.iter().map(|slot| slot.bytes).collect();
-    plan
+
+    /// The same with a block that ends where its slot does at some earlier turn. There must be a block.
+    fn with_a_top_earlier(&self, rng: &mut Rng) -> Self {
+        let tops = &self.tops[rng.below(self.tops.len())];
+        let turn = tops[rng.below(tops.len())];
+        let mut order = self.order.clone();
+        order[rng.below(turn + 1)..=turn].rotate_right(1);
+        Placed::of(order, self.plan.slot_of.len(), self.grow)
+    }
 }
 
 impl Slot {
