@@ -94,6 +94,13 @@ impl Measured {
         ranked.into_iter().map(|(_, name)| name).collect()
     }
 
+    /// Whether nothing is left to measure of what is `offered`: every variant was timed or rejected, or one is preferred whatever its
+    /// time. A later version of the library may offer more than an earlier one measured.
+    pub fn settles(&self, offered: &[String]) -> bool {
+        let preferred = self.best().is_some_and(|(_, ms)| ms == 0.0);
+        preferred || offered.iter().all(|name| self.ms.contains_key(name) || self.rejected.contains_key(name))
+    }
+
     /// The fastest variant and its time.
     pub fn best(&self) -> Option<(&str, f64)> {
         let timed = self.ms.iter().filter(|(_, ms)| ms.is_finite());
@@ -186,6 +193,18 @@ mod tests {
         let choice = choose(Some(&choices));
         assert_eq!((choice.variant.as_str(), choice.runner_up.as_deref()), ("b", Some("c")));
         assert!(!choice.measured);
+    }
+
+    #[test]
+    fn a_variant_that_is_new_is_left_to_measure() {
+        let offered = ["a", "b"].map(String::from);
+        let mut known = Measured { ms: BTreeMap::from([("a".to_string(), 1.0)]), ..Measured::default() };
+        assert!(!known.settles(&offered) && known.settles(&offered[..1]));
+        known.rejected.insert("b".to_string(), "wrong".to_string());
+        assert!(known.settles(&offered));
+        let mut choices = Choices::default();
+        choices.prefer(&class(), "b");
+        assert!(choices.get(&class()).unwrap().settles(&offered), "preferred, whatever else there is");
     }
 
     #[test]

@@ -119,7 +119,7 @@ impl Gpu {
     }
 
     /// Measures every variant of every node that `outputs` need, as [`Gpu::compile`] would compile them, one class of shapes after the
-    /// other: those of which nothing is known, or with `again` all. Each variant runs on the same random operands; one whose
+    /// other: those of which some variant is not known, or with `again` all. Each variant runs on the same random operands; one whose
     /// result is not what most variants agree on (in doubt, with the expected one) is rejected and never chosen. Programs compiled
     /// from now on use what was found; [`Gpu::keep_choices`] keeps it. `report` hears of every class as it is done.
     pub fn tune<'r>(
@@ -147,7 +147,10 @@ impl Gpu {
             .nodes
             .iter()
             .filter_map(|node| Some((node.id, node.choice.clone()?)))
-            .filter(|(_, choice)| choice.offered.len() > 1 && (again || known.get(&choice.class).is_none()))
+            .filter(|(_, choice)| {
+                let settled = known.get(&choice.class).is_some_and(|known| known.settles(&choice.offered));
+                choice.offered.len() > 1 && (again || !settled)
+            })
             .filter(|(_, choice)| seen.insert(choice.class.clone()))
             .collect();
         let most = expected.iter().map(|(_, choice)| choice.offered.len()).max().unwrap_or(0);
@@ -290,6 +293,7 @@ fn difference(values: &[f32], truth: &[f32], tolerance: f64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::ShapeClass;
     use crate::files::tests::scratch;
     use crate::gpu::GpuOptions;
 
@@ -326,6 +330,16 @@ mod tests {
         assert!(compile(&later)?);
         assert_eq!(later.choices(), known, "measured again");
         assert_eq!(std::fs::read(&file).map_err(|e| Error::file(&file, e))?, before);
+        // What an earlier version of the library kept, which offered less.
+        let (class, measured) = known.iter().next().expect("one");
+        let mut earlier = measured.clone();
+        let (forgotten, _) = earlier.ms.pop_last().expect("some were timed");
+        assert!(!earlier.ms.is_empty());
+        let mut choices = Choices::default();
+        choices.insert(&ShapeClass::of(class), earlier);
+        later.add_choices(choices);
+        assert!(compile(&later)?);
+        assert!(later.choices().get(&ShapeClass::of(class)).is_some_and(|all| all.ms.contains_key(&forgotten)));
         later.clear_choices()?;
         assert!(!file.exists() && later.choices().is_empty());
         std::fs::remove_dir_all(folder).map_err(|e| Error::file("tune", e))
