@@ -8,6 +8,9 @@ use knuckle::sparse::Csr;
 use crate::case::{Case, Fill, Operand};
 use crate::reference::{Tensor, layout, nn as reference};
 
+/// Operands for the parameters of a layer by name, from so many channels to so many.
+type Parameters = fn(&str, usize, usize) -> Vec<Operand>;
+
 /// The family's cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
@@ -76,7 +79,7 @@ pub fn cases() -> Vec<Case> {
         cases.push(case.training());
     }
     for (unit, low) in [Residual::Bottleneck, Residual::Conv3x3].into_iter().flat_map(|unit| [(unit, 4), (unit, 6)]) {
-        let (parameters, unit_reference): (fn(&str, usize, usize) -> Vec<Operand>, reference::Unit) = match unit {
+        let (parameters, unit_reference): (Parameters, reference::Unit) = match unit {
             Residual::Bottleneck => (residual, reference::residual),
             Residual::Conv3x3 => (residual3x3, reference::residual3x3),
         };
