@@ -496,7 +496,7 @@ fn a_profile_names_the_lines_that_recorded_the_operators() {
     let trace: Value = serde_json::from_slice(&std::fs::read(&trace).unwrap()).unwrap();
     let spans: Vec<&Value> = trace["traceEvents"].as_array().unwrap().iter().filter(|e| e["ph"] == "X").collect();
     let of = |op: &str| spans.iter().filter(|e| e["args"]["op"] == op).count();
-    assert!(of("conv2d") > 50 && of("spmm") > 1, "{} convolutions", of("conv2d"));
+    assert!(of("conv2d") > 30 && of("spmm") > 1, "{} convolutions", of("conv2d"));
     for span in &spans {
         let [start, duration] = ["ts", "dur"].map(|key| span[key].as_f64().unwrap());
         assert!(start >= 0.0 && duration >= 0.0 && span["name"].is_string(), "{span}");
