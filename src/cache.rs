@@ -31,7 +31,7 @@ fn folder_in(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     system.map(|system| system.join("knuckle"))
 }
 
-/// The contents of a file that [`write`] wrote with the same `format`. `None`, with a line in the log, if it is missing,
+/// The contents of a file that [`write()`] wrote with the same `format`. `None`, with a line in the log, if it is missing,
 /// unreadable, of another format, cut short or damaged.
 pub fn read(path: &Path, format: &str) -> Option<Vec<u8>> {
     let fault = match fs::read(path) {

@@ -29,7 +29,7 @@ impl Truth<'_> {
     }
 }
 
-/// Host arrays of the inputs that [`TruthVars::record`] declares, for a batch.
+/// Host arrays of the inputs that a training step declares, for a batch.
 #[derive(Debug, Clone, Default)]
 pub struct TruthBatch {
     rays: Vec<f32>,

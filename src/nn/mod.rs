@@ -107,8 +107,9 @@ pub fn residual<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
     })
 }
 
-/// A residual of a single 3×3 convolution, activations first; the skip is a 1×1 convolution where the channels change. Of as many
-/// channels as a [`residual`] it does three times the arithmetic, of the kind that a GPU is best at, on a third of the tensors.
+/// A residual of a single 3×3 convolution, activations first, of N×H×W×C to `out` channels; the skip is a 1×1 convolution where the
+/// channels change. It has 9·C² products a pixel where a [`residual`] of as many channels has 3.25·C², in one convolution and one
+/// normalisation instead of three.
 #[track_caller]
 pub fn residual3x3<'r>(x: Var<'r>, name: &str, out: usize) -> Result<Var<'r>> {
     let r = x.recorder();

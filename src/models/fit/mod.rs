@@ -43,7 +43,7 @@ pub struct Observation {
     pub scale_mm: Option<f32>,
 }
 
-/// A hand as its parameters, see [`HandVars`].
+/// A hand as its parameters, see [`HandVars`](crate::nn::hand::HandVars).
 #[derive(Debug, Clone, PartialEq)]
 pub struct HandParameters {
     /// Turn from the rest frame to the camera, axis times angle, radians.
