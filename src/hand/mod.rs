@@ -11,6 +11,7 @@ pub mod contact;
 mod error;
 pub mod freedoms;
 pub(crate) mod glb;
+mod interpolation;
 mod inverse;
 pub mod joints;
 pub mod laplacian;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use glam::Vec3;
 
 use crate::error::{Error, Result};
+use crate::hand::joints::JOINTS;
 use crate::hand::{Coarsening, RiggedHand, Topology};
 use crate::nn::losses::MeshOperators;
 use crate::ops::SpmmMatrix;
@@ -30,6 +31,8 @@ pub struct MeshGraph {
     pub node_of_vertex: Vec<u32>,
     /// Puts each vertex at its node; fake nodes get 0.
     pub node_from_vertex: Arc<SpmmMatrix>,
+    /// Each vertex as a combination of the 21 joints: [`RiggedHand::vertices_from_joints`].
+    pub vertex_from_joint: Arc<SpmmMatrix>,
     /// The matrices of the mesh losses.
     pub operators: MeshOperators,
     topology: Topology,
@@ -66,11 +69,12 @@ impl MeshGraph {
         }
         let place = coarsening.node_of_vertex.iter().enumerate();
         let place: Vec<_> = place.map(|(v, &node)| (node as usize, v, 1.0)).collect();
-        let matrix = |rows, triplets: &[_]| -> Result<Arc<SpmmMatrix>> {
-            let csr = Csr::from_triplets(rows, vertices, triplets).map_err(|e| Error::Hand(e.to_string()))?;
+        let matrix = |rows, columns, triplets: &[_]| -> Result<Arc<SpmmMatrix>> {
+            let csr = Csr::from_triplets(rows, columns, triplets).map_err(|e| Error::Hand(e.to_string()))?;
             SpmmMatrix::new(csr)
         };
-        let operators = MeshOperators { edges: matrix(edges.len(), &ends)?, laplacian: matrix(vertices, &smooth)? };
+        let edge_matrix = matrix(edges.len(), vertices, &ends)?;
+        let operators = MeshOperators { edges: edge_matrix, laplacian: matrix(vertices, vertices, &smooth)? };
         Ok(MeshGraph {
             vertices,
             faces: hand.faces().to_vec(),
@@ -78,7 +82,8 @@ impl MeshGraph {
             edge_faces,
             levels: [level(4)?, level(2)?, level(0)?],
             nodes: [4, 2, 0].map(|i| coarsening.levels[i].nodes),
-            node_from_vertex: matrix(coarsening.levels[0].nodes, &place)?,
+            node_from_vertex: matrix(coarsening.levels[0].nodes, vertices, &place)?,
+            vertex_from_joint: matrix(vertices, JOINTS, &hand.vertices_from_joints())?,
             node_of_vertex: coarsening.node_of_vertex,
             operators,
             topology,

@@ -19,8 +19,8 @@ use crate::train_log::TrainLog;
 /// What to train and where to.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Network: small or paper [default: small]
-    #[arg(long, conflicts_with = "resume")]
+    /// Network: small, paper, or a JSON file of its sizes (`docs/training.md`) [default: small]
+    #[arg(long, conflicts_with = "resume", value_name = "NAME|FILE")]
     config: Option<String>,
     /// Steps of both stages
     #[arg(long)]
