@@ -162,13 +162,19 @@ fn usage_errors_end_with_2() {
         &["infer"],
         &["train", "--resume", "--seed", "3"],
         &["train", "--optimizer", "sgd"],
+        &["train", "--from", "w.safetensors", "--config", "small"],
         &["data"],
         &["tune", "small", "--all"],
         &["tune", "--batch", "0"],
     ] {
         assert_eq!(knuckle(wrong).status.code(), Some(2), "{wrong:?}");
     }
-    for wrong in [&["train", "--config", "huge"][..], &["train", "--steps", "3", "--pretrain", "4"]] {
+    for wrong in [
+        &["train", "--config", "huge"][..],
+        &["train", "--config", "none.json"],
+        &["train", "--from", "none.safetensors"],
+        &["train", "--steps", "3", "--pretrain", "4"],
+    ] {
         let out = folder("usage");
         let output = knuckle(&[wrong, &["--out", text(&out)]].concat());
         assert_eq!(output.status.code(), Some(1), "{wrong:?}");
@@ -338,6 +344,11 @@ fn ctrl_c_saves_a_checkpoint_and_resuming_gives_the_same_bits() {
     picture().save_png(&photo).unwrap();
     let output = knuckle(&["infer", text(&photo), "--weights", text(&whole.join("weights.safetensors"))]);
     assert!(output.status.success(), "{output:?}");
+    // So can another training begin with them, in the second stage.
+    let (weights, more) = (whole.join("weights.safetensors"), folder.join("more"));
+    let output = train(&more, &["--from", text(&weights), "--steps", "1", "--batch", "2", "--validation-samples", "0"]);
+    assert!({ output }.output().unwrap().status.success());
+    assert!(std::fs::read_to_string(more.join("log.jsonl")).unwrap().contains("\"stage\":\"full\""));
     std::fs::remove_dir_all(folder).unwrap();
 }
 

@@ -47,6 +47,38 @@ fn state_changes_take_effect_after_the_run_and_not_when_the_guard_is_nan() -> Re
 }
 
 #[test]
+fn inputs_reach_the_run_they_were_given_for() -> Result<()> {
+    let gpu = gpu();
+    let r = Recorder::new();
+    let (x, y) = (r.input("x", [3]), r.input("y", [1]));
+    let sum = r.buffer("sum", TensorType::f32([3]), Init::Constant(0.0));
+    sum.assign(sum.add(x.mul(y)?)?)?;
+    let states = States::new(&gpu);
+    let mut exe = gpu.compile_with(&r, [x.mul(y)?], &states)?;
+    exe.upload([("y", &[1.0])])?;
+    // None of these waits for the one before.
+    for i in 0..10 {
+        exe.submit([("x", &[i as f32, 1.0, -1.0])])?;
+    }
+    assert_eq!(states.read(&["sum"])?[0].to_f32(), [45.0, 10.0, -10.0]);
+    // The last of several counts, and what is not given stays.
+    exe.upload([("x", &[5.0; 3])])?;
+    exe.upload([("y", &[2.0])])?;
+    exe.upload([("x", &[1.0, 2.0, 3.0])])?;
+    assert_eq!(exe.run([("y", &[3.0])])?.f32(0), [3.0, 6.0, 9.0]);
+    assert_eq!(exe.run([("x", &[2.0; 3])])?.f32(0), [6.0; 3]);
+    let nothing: [(&str, &[f32]); 0] = [];
+    assert_eq!(exe.run(nothing)?.f32(0), [6.0; 3]);
+    // Timing runs on them too.
+    let before = states.read(&["sum"])?[0].to_f32();
+    exe.upload([("x", &[7.0; 3])])?;
+    exe.profile()?;
+    let after = states.read(&["sum"])?[0].to_f32();
+    assert!(before.iter().zip(&after).all(|(b, a)| a - b == 21.0), "{before:?} {after:?}");
+    Ok(())
+}
+
+#[test]
 fn sums_over_any_axes_and_of_many_elements() -> Result<()> {
     let gpu = gpu();
     let r = Recorder::new();

@@ -8,10 +8,10 @@ use knuckle::data::SceneSampler;
 use knuckle::exec::{CompileOptions, Target, compile};
 use knuckle::graph::TensorData;
 use knuckle::hand::RiggedHand;
-use knuckle::models::{GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
+use knuckle::models::{GraphCnn, GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
 use knuckle::rng::Rng;
 use knuckle::train::{Control, ROUND, Rule, TrainOptions, Trainer, checkpoint_path};
-use knuckle::{Error, Gpu, Recorder, Result, nn};
+use knuckle::{Error, Gpu, Recorder, Result, States, nn};
 use safetensors::SafeTensors;
 
 fn mesh() -> MeshGraph {
@@ -35,6 +35,8 @@ fn tiny() -> GraphCnnConfig {
         pose: [2, 2],
         sigma_px: 1.0,
         reads_joints: false,
+        carries_mesh: false,
+        vertex_l1: 0.0,
     }
 }
 
@@ -207,7 +209,14 @@ fn replicas_end_with_one_mean_and_resume_with_the_same_bits() -> Result<()> {
 
 /// The tiny network with what the small one has besides.
 fn tiny_reader() -> GraphCnnConfig {
-    GraphCnnConfig { levels: vec![12], residual: nn::Residual::Conv3x3, reads_joints: true, ..tiny() }
+    GraphCnnConfig {
+        levels: vec![12],
+        residual: nn::Residual::Conv3x3,
+        reads_joints: true,
+        carries_mesh: true,
+        vertex_l1: 0.1,
+        ..tiny()
+    }
 }
 
 #[test]
@@ -233,6 +242,82 @@ fn joints_are_the_means_of_their_maps() -> Result<()> {
         assert!(error.abs().max_element() < 1e-5, "joint {j}: {joint:?}");
     }
     Ok(())
+}
+
+#[test]
+fn joints_carry_the_mesh() -> Result<()> {
+    let (gpu, mesh, config) = (Gpu::new()?, mesh(), tiny_reader());
+    let r = Recorder::new();
+    let prediction = Network { config: &config, mesh: &mesh }.predict(r.input("photo", [1, 64, 64, 3]))?;
+    let mut exe = gpu.compile(&r, [prediction.joints_uvd.expect("it reads joints"), prediction.mesh_uvd])?;
+    // A graph CNN that says nothing leaves the mesh where the joints have it.
+    for name in ["theta0", "theta1", "theta2"].map(|part| format!("graph/last/{part}")) {
+        let ty = exe.states().describe(&name).expect("a parameter of the last layer").0;
+        exe.states()
+            .write(&name, &TensorData::f32(ty.shape.clone(), &vec![0.0; ty.shape.numel()]).expect("as many"))?;
+    }
+    let photo: Vec<f32> = (0..64 * 64 * 3).map(|i| (i % 5) as f32 / 5.0).collect();
+    let out = exe.run([("photo", &photo)])?;
+    let joints: Vec<Vec3> = out.f32(0).chunks_exact(3).map(Vec3::from_slice).collect();
+    let mut expected = vec![Vec3::ZERO; mesh.vertices];
+    for (vertex, joint, weight) in RiggedHand::right().vertices_from_joints() {
+        expected[vertex] += weight * joints[joint];
+    }
+    let worst = out.f32(1).chunks_exact(3).zip(&expected).map(|(got, want)| Vec3::from_slice(got).distance(*want));
+    assert!(worst.fold(0.0, f32::max) < 1e-4);
+    assert!(expected.iter().any(|v| v.distance(expected[0]) > 1e-3), "the joints lie apart");
+    Ok(())
+}
+
+#[test]
+fn a_training_goes_on_from_weights() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let out = folder("from");
+    let options = TrainOptions { pretrain_steps: 0, full_steps: 2, config: tiny_reader(), ..options() };
+    let trained = GraphCnn::new(&gpu, options.config.clone(), &States::seeded(&gpu, 9))?;
+    let replicas = TrainOptions { replicas: 2, ..options.clone() };
+    let mut trainer = Trainer::fine_tune(&gpu, replicas, &out, &trained)?;
+    let names = trained.states().names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let before = trained.states().read(&names)?;
+    assert!(names.len() > 30 && trainer.states().read(&names)? == before, "every weight is the trained one");
+    let mut terms = Vec::new();
+    trainer.run(|step| {
+        terms = step.terms.iter().map(|(name, _)| *name).collect();
+        Control::Continue
+    })?;
+    assert!(terms.contains(&"vertex_l1") && terms.contains(&"vertex"), "{terms:?}");
+    assert_ne!(trainer.states().read(&names)?, before, "and learns");
+
+    for (other, what) in [
+        (TrainOptions { config: tiny(), ..options.clone() }, "network"),
+        (TrainOptions { pretrain_steps: 1, ..options }, "first stage"),
+    ] {
+        let error = Trainer::fine_tune(&gpu, other, &out, &trained).err().expect(what).to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    std::fs::remove_dir_all(&out).ok();
+    Ok(())
+}
+
+#[test]
+fn sizes_are_read_from_a_file() {
+    let folder = folder("sizes");
+    std::fs::create_dir_all(&folder).expect("a folder for the test");
+    let path = folder.join("sizes.json");
+    let write = |text: &str| std::fs::write(&path, text).expect("the folder is there");
+    write(&serde_json::to_string(&tiny_reader()).expect("plain data"));
+    let name = path.to_str().expect("UTF-8");
+    assert_eq!(GraphCnnConfig::named(name).expect("what was written"), tiny_reader());
+    for (text, what) in [("{", "configuration"), ("{\"name\": \"x\"}", "missing field")] {
+        write(text);
+        let error = GraphCnnConfig::open(&path).expect_err(what).to_string();
+        assert!(error.contains(what), "{error}");
+    }
+    write(&serde_json::to_string(&GraphCnnConfig { depth: 9, ..tiny() }).expect("plain data"));
+    assert!(GraphCnnConfig::open(&path).expect_err("too deep").to_string().contains("depth"));
+    assert!(matches!(GraphCnnConfig::open(folder.join("none.json")), Err(Error::File { .. })));
+    std::fs::remove_dir_all(&folder).ok();
 }
 
 #[test]
@@ -271,6 +356,8 @@ fn sizes_that_do_not_fit_are_refused() {
     refused(GraphCnnConfig { levels: vec![0], ..tiny() }, "channels", "65536");
     refused(GraphCnnConfig { depth: 9, ..tiny() }, "depth", "1 to 8");
     refused(GraphCnnConfig { input_px: 65, ..tiny() }, "input_px", "64");
+    refused(GraphCnnConfig { carries_mesh: true, ..tiny() }, "carries_mesh", "reads_joints");
+    refused(GraphCnnConfig { vertex_l1: -1.0, ..tiny() }, "vertex_l1", "at least 0");
     refused(GraphCnnConfig { sigma_px: f32::NAN, ..tiny() }, "sigma_px", "positive");
 }
 

@@ -451,6 +451,17 @@ impl Gpu {
         Arc::new(Buffer::new(self.shared.device.create_buffer(&descriptor), None, &self.shared.meter))
     }
 
+    /// A buffer that the host writes, mapped for it, and copies go out of.
+    pub(super) fn mapped(&self, label: &str, bytes: u64) -> Arc<Buffer> {
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some(label),
+            size: bytes.max(16).next_multiple_of(16),
+            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: true,
+        };
+        Arc::new(Buffer::new(self.shared.device.create_buffer(&descriptor), None, &self.shared.meter))
+    }
+
     /// A buffer that kernels read and write, and where the adapter likes that better, read as an image.
     pub(super) fn storage(&self, label: &str, bytes: u64) -> Arc<Buffer> {
         use wgpu::BufferUsages as U;
@@ -490,10 +501,9 @@ impl Gpu {
         staging: &wgpu::Buffer,
         sizes: impl IntoIterator<Item = u64>,
     ) -> Result<Vec<Vec<u8>>> {
-        let (done, wait) = Signal::pair();
-        staging.slice(..).map_async(wgpu::MapMode::Read, move |result| done.set(result.is_ok()));
+        let mapped = SignalWait::mapping(staging, wgpu::MapMode::Read);
         self.wait()?;
-        if !wait.await {
+        if !mapped.await {
             self.check()?;
             return Err(Error::Gpu("mapping the read-back buffer failed".into()));
         }
@@ -536,7 +546,16 @@ impl<F: Future> IntoBoxed for F {}
 #[derive(Default)]
 struct Signal(Mutex<(Option<bool>, Option<std::task::Waker>)>);
 
-struct SignalWait(Arc<Signal>);
+pub(super) struct SignalWait(Arc<Signal>);
+
+impl SignalWait {
+    /// Maps a buffer; ready once it is, or never will be.
+    pub(super) fn mapping(buffer: &wgpu::Buffer, mode: wgpu::MapMode) -> SignalWait {
+        let (done, wait) = Signal::pair();
+        buffer.slice(..).map_async(mode, move |result| done.set(result.is_ok()));
+        wait
+    }
+}
 
 impl Signal {
     fn pair() -> (Arc<Signal>, SignalWait) {

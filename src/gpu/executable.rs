@@ -6,6 +6,7 @@ use super::buffer::{Buffer, Data};
 use super::device::Gpu;
 use super::loaded::Loaded;
 use super::states::States;
+use super::uploads::Uploads;
 use crate::error::{Error, Result};
 use crate::exec::sanitize::Fault;
 use crate::exec::{BufferRef, NodeInfo, Program};
@@ -73,7 +74,8 @@ pub struct NonFinite {
 impl Executable {
     /// `sentinel_bytes` more than needed behind every slot.
     pub(super) fn new(gpu: &Gpu, program: Program, states: &States, sentinel_bytes: u64) -> Result<Self> {
-        let needs = program.plan.report(&program).total().saturating_sub(states.bytes_of(&program));
+        let planned = program.plan.report(&program).total().saturating_sub(states.bytes_of(&program));
+        let needs = planned + Uploads::bytes(&program);
         if let Some(left) = gpu.memory_left().filter(|&left| needs > left) {
             return Err(program.out_of_memory(Some(left)));
         }
@@ -126,9 +128,19 @@ impl Executable {
                     got: format!("{} of {}", data.len(), data.dtype()),
                 });
             }
-            self.gpu.shared.queue.write_buffer(&self.loaded.buffers.inputs[index].raw, 0, &data.bytes());
+            self.loaded.uploads.fill(&self.gpu, index, &data.bytes())?;
         }
         Ok(())
+    }
+
+    /// Submits `commands`, and before them what was uploaded since the last submission.
+    pub(super) fn send(&mut self, commands: impl IntoIterator<Item = wgpu::CommandBuffer>) {
+        let copies = self.loaded.uploads.commands(&self.gpu, &self.loaded.buffers.inputs);
+        let copied = copies.is_some();
+        self.gpu.shared.queue.submit(copies.into_iter().chain(commands));
+        if copied {
+            self.loaded.uploads.turn();
+        }
     }
 
     /// Fills inputs and every value of the run with the word `bits`, such as a NaN, so that a kernel that reads what
@@ -192,7 +204,8 @@ impl Executable {
     /// Uploads inputs and runs, without reading anything back: one submission.
     pub fn submit<'a, D: Into<Data<'a>>>(&mut self, inputs: impl IntoIterator<Item = (&'a str, D)>) -> Result<()> {
         self.upload(inputs)?;
-        self.gpu.shared.queue.submit([self.encode(false)]);
+        let commands = self.encode(false);
+        self.send([commands]);
         self.gpu.check()
     }
 
@@ -208,7 +221,7 @@ impl Executable {
     ) -> Result<Outputs> {
         self.upload(inputs)?;
         let commands = self.ahead.take().unwrap_or_else(|| self.encode(true));
-        self.gpu.shared.queue.submit([commands]);
+        self.send([commands]);
         self.runs += 1;
         if self.runs > 1 {
             // A program that runs twice will run again, and thousands of dispatches take a while to encode.

@@ -6,6 +6,7 @@ use super::buffer::{Buffer, Piece};
 use super::device::Gpu;
 use super::pipeline::Pipeline;
 use super::states::States;
+use super::uploads::Uploads;
 use crate::error::{Error, Result};
 use crate::exec::sanitize::Sanitized;
 use crate::exec::{Access, Binding, BufferRef, Program};
@@ -21,6 +22,8 @@ pub(super) struct Loaded {
     /// Where outputs are copied to be read, each behind the one before.
     pub(super) staging: Arc<Buffer>,
     pub(super) output_bytes: Vec<u64>,
+    /// Inputs on their way to [`Buffers::inputs`].
+    pub(super) uploads: Uploads,
 }
 
 /// Where sanitised kernels record their faults: a range of one buffer for each step.
@@ -162,7 +165,8 @@ impl Loaded {
             let output_bytes: Vec<u64> = program.outputs.iter().map(|p| p.ty.bytes()).collect();
             let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
             let staging = gpu.buffer("outputs", output_bytes.iter().sum(), usage);
-            Ok(Loaded { buffers, pipelines, bind_groups, faults, staging, output_bytes })
+            let uploads = Uploads::new(gpu, program);
+            Ok(Loaded { buffers, pipelines, bind_groups, faults, staging, output_bytes, uploads })
         })
     }
 }

@@ -17,6 +17,7 @@ mod raw;
 mod states;
 mod timing;
 mod tune;
+mod uploads;
 
 pub use buffer::Data;
 pub use choice_file::ChoiceFile;

@@ -69,6 +69,7 @@ impl Executable {
 
     /// The milliseconds of each timed group.
     fn time_groups(&mut self, groups: &[Group]) -> Result<Vec<f64>> {
+        self.send([]);
         self.gpu.wait()?;
         match self.gpu.timestamp_period_ns() {
             Some(period) => self.time_on_device(groups, period * 1e-6),

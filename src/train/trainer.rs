@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Data, Executable, Gpu, Outputs, States};
 use crate::graph::{Recorder, TensorData, Var};
 use crate::hand::RiggedHand;
-use crate::models::{MeshGraph, Network, TruthBatch, TruthVars};
+use crate::models::{GraphCnn, MeshGraph, Network, TruthBatch, TruthVars};
 use crate::ops::{Adam, RmsProp};
 
 /// What a step came to.
@@ -79,6 +79,28 @@ impl Trainer {
     pub fn new(gpu: &Gpu, options: TrainOptions, out: &Path) -> Result<Self> {
         options.check()?;
         Self::at(gpu, options, out, 0)
+    }
+
+    /// Starts a training from a network that was trained before: all of it learns from the first step on, by the second stage's
+    /// losses, with new moments. `options` must be of that network and have no first stage.
+    pub fn fine_tune(gpu: &Gpu, options: TrainOptions, out: &Path, trained: &GraphCnn) -> Result<Self> {
+        if options.config != *trained.config() {
+            return Err(Error::invalid("options", "the network that was trained", "another"));
+        }
+        if options.pretrain_steps != 0 {
+            let expected = "none, since all of the network was trained";
+            return Err(Error::invalid("steps of the first stage", expected, options.pretrain_steps));
+        }
+        let trainer = Self::new(gpu, options, out)?;
+        let names = trained.states().names();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let weights = trained.states().read(&names)?;
+        for replica in &trainer.replicas {
+            for (name, data) in names.iter().zip(&weights) {
+                replica.states.write(name, data)?;
+            }
+        }
+        Ok(trainer)
     }
 
     /// Continues from the checkpoint in `out`, with the options it was started with.

@@ -22,6 +22,9 @@ pub struct Arguments {
     /// Network: small, paper, or a JSON file of its sizes (`docs/training.md`) [default: small]
     #[arg(long, conflicts_with = "resume", value_name = "NAME|FILE")]
     config: Option<String>,
+    /// Begin with these weights and their network instead of random ones, in the second stage
+    #[arg(long, conflicts_with_all = ["resume", "config", "pretrain"], value_name = "WEIGHTS")]
+    from: Option<PathBuf>,
     /// Steps of both stages
     #[arg(long)]
     steps: Option<u64>,
@@ -63,13 +66,18 @@ pub struct Arguments {
 
 impl Arguments {
     /// Options of the training: those it was started with if it goes on, else usual ones, and what the command line says.
-    fn options(&self) -> Result<TrainOptions> {
+    fn options(&self, trained: Option<&GraphCnn>) -> Result<TrainOptions> {
         let mut options = if self.resume {
             Trainer::progress(&self.out)?.0
         } else {
-            let mut options = TrainOptions::new(GraphCnnConfig::named(self.config.as_deref().unwrap_or("small"))?);
+            let config = match trained {
+                Some(model) => model.config().clone(),
+                None => GraphCnnConfig::named(self.config.as_deref().unwrap_or("small"))?,
+            };
+            let mut options = TrainOptions::new(config);
             let steps = options.steps();
-            options.pretrain_steps = self.pretrain.unwrap_or(self.steps.unwrap_or(steps) / 10);
+            let usual = if trained.is_some() { 0 } else { self.steps.unwrap_or(steps) / 10 };
+            options.pretrain_steps = self.pretrain.unwrap_or(usual);
             options.full_steps = steps.saturating_sub(options.pretrain_steps);
             options
         };
@@ -93,7 +101,16 @@ impl Arguments {
         Ok(options)
     }
 
-    fn trainer(&self, gpu: &Gpu, options: TrainOptions) -> Result<Trainer> {
+    /// How many replicas there will be, which must be known before a device is opened.
+    fn replicas(&self) -> Result<usize> {
+        match (self.replicas, self.resume) {
+            (Some(replicas), _) => Ok(replicas),
+            (None, true) => Ok(Trainer::progress(&self.out)?.0.replicas),
+            (None, false) => Ok(1),
+        }
+    }
+
+    fn trainer(&self, gpu: &Gpu, options: TrainOptions, trained: Option<&GraphCnn>) -> Result<Trainer> {
         if self.resume {
             return Trainer::resume_with(gpu, &self.out, |known| *known = options);
         }
@@ -102,7 +119,10 @@ impl Arguments {
             let expected = "a folder without a checkpoint, or --resume to continue it";
             return Err(Error::invalid("--out", expected, checkpoint.display()));
         }
-        Trainer::new(gpu, options, &self.out)
+        match trained {
+            Some(model) => Trainer::fine_tune(gpu, options, &self.out, model),
+            None => Trainer::new(gpu, options, &self.out),
+        }
     }
 }
 
@@ -119,14 +139,16 @@ const INTERRUPTED: u8 = 130;
 
 /// Trains to the end or until ctrl-C.
 pub fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let options = arguments.options()?;
-    let replicas = options.replicas;
-    if replicas > 1 {
+    if arguments.replicas()? > 1 {
         knuckle::gpu::prefer_one_thread_a_device();
     }
     let gpu = Gpu::new()?;
     let stop = stop_on_ctrl_c()?;
-    let mut trainer = arguments.trainer(&gpu, options)?;
+    let trained = arguments.from.as_ref().map(|weights| GraphCnn::load(&gpu, weights)).transpose()?;
+    let options = arguments.options(trained.as_ref())?;
+    let replicas = options.replicas;
+    let mut trainer = arguments.trainer(&gpu, options, trained.as_ref())?;
+    drop(trained);
     let (out, total) = (&arguments.out, trainer.options().steps());
     println!("adapter {}", gpu.adapter());
     println!(
