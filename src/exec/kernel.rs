@@ -213,25 +213,38 @@ impl Kernel {
     }
 }
 
+/// How a line begins by which a file says what language extension it needs. WGSL wants these before all else.
+const ENABLE: &str = "enable ";
+
+/// The text of prelude, parts and shader, with what any of them enables at its beginning. The lines there are left empty.
 fn source(prelude: &str, parts: &[Shader], shader: &Shader) -> String {
+    let mut enabled = String::new();
     let mut text = prelude.to_string();
     for part in parts.iter().chain([shader]) {
         if !part.sources.iter().any(|text| text.starts_with(FILE_MARK)) {
             text += &format!("{FILE_MARK}{}\n", part.name.lines().next().unwrap_or_default());
         }
         for part in part.sources {
-            text += part;
+            for line in part.split_inclusive('\n') {
+                if line.starts_with(ENABLE) && line.trim_end().ends_with(';') {
+                    enabled += &format!("{}\n", line.trim_end());
+                    text += "\n";
+                } else {
+                    text += line;
+                }
+            }
             text += "\n";
         }
     }
-    text
+    enabled + &text
 }
 
 fn parse(source: &str) -> Result<naga::Module, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     let capabilities = naga::valid::Capabilities::default()
         | naga::valid::Capabilities::SHADER_FLOAT16
-        | naga::valid::Capabilities::SUBGROUP;
+        | naga::valid::Capabilities::SUBGROUP
+        | naga::valid::Capabilities::COOPERATIVE_MATRIX;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| e.emit_to_string(source))?;
