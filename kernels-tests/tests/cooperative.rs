@@ -5,8 +5,9 @@ use kernels_tests::harness::{self, CHECKED, TRUSTED, say};
 use kernels_tests::reference::{conv, matmul};
 use kernels_tests::{Case, Operand};
 use knuckle::exec::{Choices, Cooperative, Target};
+use knuckle::gpu::{GpuOptions, Tuning};
 use knuckle::ops::Conv2d;
-use knuckle::{DType, Gpu};
+use knuckle::{DType, Gpu, Recorder, Result};
 
 /// Shapes of several tiles with some elements beyond the last whole one, and so many that each subgroup has several blocks.
 fn cases() -> Vec<Case> {
@@ -68,4 +69,22 @@ fn products_of_several_tiles_agree_with_the_reference() {
     }
     println!("{ran} runs of {form}");
     assert!(ran >= 2 * 2 * 3 * 3, "three tiles for each case: {ran}");
+}
+
+#[test]
+fn tuning_times_them_and_finds_nothing_to_reject() -> Result<()> {
+    let gpu = Gpu::open(&GpuOptions { tuning: Tuning::Cached, ..GpuOptions::default() })?;
+    if gpu.target().cooperative(DType::F16).is_none() {
+        say("skipped: the adapter has no cooperative matrices of f16 with sums in f32");
+        return Ok(());
+    }
+    let r = Recorder::new();
+    let [a, b] = [("a", [40, 24]), ("b", [24, 36])].map(|(name, shape)| r.input(name, shape).cast(DType::F16));
+    let mut timed = 0;
+    gpu.tune(&r, [a?.matmul(b?)?], true, |tuned| {
+        assert!(tuned.measured.rejected.is_empty(), "{tuned:?}");
+        timed += tuned.measured.ms.keys().filter(|name| name.starts_with("cooperative")).count();
+    })?;
+    assert_eq!(timed, 3, "every tile");
+    Ok(())
 }

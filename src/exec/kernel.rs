@@ -343,3 +343,21 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], halves: &[&str], 
     kernel.source = source;
     Ok(kernel)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_enable_comes_first_and_lines_stay_where_they_are() {
+        let part = Shader { name: "part", sources: &["// A part.\nenable f16;\nalias Half = f16;\n"] };
+        let shader = Shader { name: "main", sources: &["enable wgpu_cooperative_matrix;\nconst X = Half(N);\n"] };
+        let text = source("const N: u32 = 1u;\n", &[part], &shader);
+        let expected = format!(
+            "enable f16;\nenable wgpu_cooperative_matrix;\nconst N: u32 = 1u;\n{FILE_MARK}part\n// A part.\n\nalias Half = f16;\n\n\
+             {FILE_MARK}main\n\nconst X = Half(N);\n\n"
+        );
+        assert_eq!(text, expected);
+        parse(&text).expect("a shader");
+    }
+}
