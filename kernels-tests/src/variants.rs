@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use knuckle::data::mesh::SceneMesh;
 use knuckle::data::render::{self, RenderedVars};
-use knuckle::exec::{AdapterClass, CompileOptions, Define, Kernel, Program, Shader, Target, compile};
+use knuckle::exec::{AdapterClass, CompileOptions, Cooperative, Define, Kernel, Program, Shader, Target, compile};
 use knuckle::hand::{RiggedHand, Side};
 use knuckle::models::{FitOptions, GraphCnnConfig, MeshGraph, Network, record_fit};
 use knuckle::nn::hand::HandRig;
 use knuckle::ops::{Adam, Comparison, Projection, Raster, RmsProp, Sgd};
 use knuckle::train::{Rule, Stage, TrainOptions, record_step};
-use knuckle::{Gradients, Recorder, Result, Var, nn};
+use knuckle::{DType, Gradients, Recorder, Result, Var, nn};
 
+use crate::case::Case;
 use crate::{cases, harness};
 
 /// As many of a kernel's arrays become images as it reads, and the lanes of a subgroup: as on llvmpipe.
@@ -42,6 +43,22 @@ pub fn targets() -> [Target; 3] {
     ]
 }
 
+/// Targets with cooperative matrices: of each form once, in subgroups as wide as Vulkan may have them.
+pub fn cooperative_targets() -> [Target; 2] {
+    let of = |forms: &[(u32, DType)]| Target {
+        f16: true,
+        max_workgroup_bytes: 48 << 10,
+        cooperative: forms.iter().map(|&(size, dtype)| Cooperative { size, dtype, widest_subgroup: 64 }).collect(),
+        ..Target::webgpu_defaults()
+    };
+    [of(&[(16, DType::F16), (8, DType::F32)]), of(&[(8, DType::F16)])]
+}
+
+/// Whether a kernel uses cooperative matrices, which WebGPU does not have.
+pub fn is_cooperative(kernel: &Kernel) -> bool {
+    kernel.source.contains("enable wgpu_cooperative_matrix;")
+}
+
 /// The kernels that find an adapter's ceilings for `knuckle bench`, as src/bench/probes.rs makes them: no operator runs them.
 fn probes() -> Vec<Arc<Kernel>> {
     macro_rules! bench {
@@ -64,12 +81,23 @@ fn probes() -> Vec<Arc<Kernel>> {
         let defines = [WG, ("CHAINS", Define::U32(chains)), ("FUSED", Define::Bool(fused))];
         kernels.extend(reals.map(|(real, halves)| Kernel::new(&multiply_add, &defines, &[real], halves, 0)));
     }
+    macro_rules! matrices {
+        ($name:literal) => {
+            Shader { name: $name, sources: &[include_str!(concat!("../../shaders/", $name))] }
+        };
+    }
+    let cooperative = bench!("cooperative.wgsl");
+    for form in [matrices!("common/cooperative16_f16.wgsl"), matrices!("common/cooperative8_f16.wgsl")] {
+        let of = |chains| [("WG", Define::U32(128)), ("UNITS", Define::U32(16)), ("CHAINS", Define::U32(chains))];
+        kernels.extend((1..=4).map(|chains| Kernel::new(&cooperative, &of(chains), &[form], &[], 0)));
+    }
     kernels.extend([1, 4].map(|each| Kernel::new(&copy, &[WG, ("EACH", Define::U32(each))], &[], &[], 0)));
     kernels.into_iter().map(|kernel| kernel.unwrap_or_else(|e| panic!("a probe: {e}"))).collect()
 }
 
 /// The kernels of the case table, of the operators that change state, of what is too large for the table, and of the models, for
-/// every target, and the probes of `knuckle bench`: each text once, in the order of their shaders' names.
+/// every target, of cases that meet cooperative matrices, and the probes of `knuckle bench`: each text once, in the order of their
+/// shaders' names.
 ///
 /// # Panics
 /// If one of the programs does not lower.
@@ -79,20 +107,32 @@ pub fn all() -> Vec<Variant> {
         variants
             .insert((kernel.shader, kernel.source.clone()), Variant { kernel, program: "knuckle bench".to_string() });
     }
-    for target in targets() {
-        let cases = cases::all().into_iter().flat_map(|case| {
+    let lowered = |target: &Target, wanted: fn(&Case) -> bool| -> Vec<Named> {
+        let lower = |case: Case| {
             // The other cases meet no other text but for their operands' alignment.
-            let others = if case.every_variant { harness::variants(&case, &target) } else { Ok(Vec::new()) };
+            let others = if case.every_variant { harness::variants(&case, target) } else { Ok(Vec::new()) };
             let others = others.unwrap_or_else(|e| panic!("{}: {e}", case.name()));
             let targets = [target.clone()].into_iter().chain(others);
             targets.map(|target| (case.name(), harness::lower(&case, &target))).collect::<Vec<_>>()
-        });
-        for (program, lowered) in cases.chain(state_changes(&target)).chain(large(&target)).chain(models(&target, 2)) {
+        };
+        cases::all().into_iter().filter(wanted).flat_map(lower).collect()
+    };
+    let mut add = |programs: Vec<Named>| {
+        for (program, lowered) in programs {
             for kernel in lowered.unwrap_or_else(|e| panic!("{program}: {e}")).kernels {
                 let key = (kernel.shader, kernel.source.clone());
                 variants.entry(key).or_insert_with(|| Variant { kernel, program: program.clone() });
             }
         }
+    };
+    for target in targets() {
+        add(lowered(&target, |_| true));
+        add(state_changes(&target));
+        add(large(&target));
+        add(models(&target, 2));
+    }
+    for target in cooperative_targets() {
+        add(lowered(&target, |case| case.every_variant || case.dtype == DType::F16));
     }
     variants.into_values().collect()
 }

@@ -34,7 +34,7 @@ fn operators(program: &Program) -> Vec<(&'static str, bool)> {
 #[test]
 fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel() {
     let mut met = BTreeSet::new();
-    for target in least() {
+    for target in least().into_iter().chain(variants::cooperative_targets()) {
         for case in cases::all() {
             let program = harness::lower(&case, &target).unwrap_or_else(|e| panic!("{}: {e}", case.name()));
             met.extend(program.kernels.iter().map(|k| k.shader));
@@ -82,18 +82,21 @@ fn every_case_lowers_within_the_limits_of_every_adapter_and_meets_every_kernel()
 
 #[test]
 fn a_few_cases_meet_every_variant_of_every_kernel() {
-    let hardware = Target { f16: true, ..Target::webgpu_defaults() };
-    // The kernel and the variant, without the shapes and for how many lanes.
+    let [hardware, _] = variants::cooperative_targets();
+    // The kernel and the variant, without the shapes and for how many lanes, but of cooperative matrices with how operands are stored.
     let kind = |choice: &Choice, name: &str| {
         let class = choice.class.to_string();
         let kernel = class.split(' ').next().expect("a kernel").to_string();
-        (kernel, name.split(" for ").next().expect("a variant").to_string())
+        let variant = name.split(" for ").next().expect("a variant");
+        let stored = if variant.starts_with("cooperative") && class.ends_with("f16") { " f16" } else { "" };
+        (kernel, format!("{variant}{stored}"))
     };
     let (mut offered, mut proved) = (BTreeSet::new(), BTreeSet::new());
     for case in cases::all() {
         let program = harness::lower(&case, &hardware).unwrap_or_else(|e| panic!("{}: {e}", case.name()));
         for choice in program.nodes.iter().filter_map(|n| n.choice.as_ref()) {
-            let tiled = |name: &&String| name.starts_with("tile") || name.starts_with("winograd");
+            let shared = ["tile", "cooperative", "winograd"];
+            let tiled = |name: &&String| shared.iter().any(|beginning| name.starts_with(beginning));
             let tiles = || choice.offered.iter().filter(tiled);
             offered.extend(tiles().map(|name| kind(choice, name)));
             if case.every_variant {
@@ -101,8 +104,12 @@ fn a_few_cases_meet_every_variant_of_every_kernel() {
             }
         }
     }
-    let least = 6 * 6 + 3;
-    assert!(offered.len() >= least, "six tiles for three products and three passes, Winograd's for those: {offered:?}");
+    let least = 6 * (6 + 3 + 3) + 3;
+    assert!(
+        offered.len() >= least,
+        "for three products and three passes six tiles, and three of cooperative matrices of either type; Winograd's for the \
+         passes: {offered:?}"
+    );
     assert_eq!(offered, proved);
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::thread;
 
-use kernels_tests::{cases, harness};
+use kernels_tests::{cases, harness, variants};
 use knuckle::data::{SceneBatch, SceneSampler, render};
 use knuckle::error::Mismatch;
 use knuckle::exec::sanitize::{Fault, FaultKind, Sanitized, sanitize};
@@ -260,6 +260,21 @@ fn every_kernel_can_be_sanitised() {
         let name = variable.split(|c: char| !c.is_alphanumeric() && c != '_').find(|word| !word.is_empty());
         assert!(there.contains(name.unwrap_or_default()), "{file}:{line}: `{variable}`: {there}");
     }
+}
+
+/// Cooperative matrices have no elements to look at: their kernels are refused, and not offered to a device that sanitises.
+#[test]
+fn cooperative_matrices_are_left_out() {
+    let [target, _] = variants::cooperative_targets();
+    let half = |case: &kernels_tests::Case| case.every_variant && case.dtype == DType::F16;
+    let case = cases::all().into_iter().find(half).expect("a case of f16");
+    let targets = harness::variants(&case, &target).unwrap_or_else(|e| panic!("{e}"));
+    let programs = targets.iter().filter_map(|target| harness::lower(&case, target).ok());
+    let kernels: Vec<_> = programs.flat_map(|program| program.kernels).collect();
+    let kernel = kernels.iter().find(|kernel| variants::is_cooperative(kernel)).expect("a kernel with matrices");
+    let refused = sanitize(kernel.shader, &kernel.source, &target).expect_err("unknown").to_string();
+    assert!(refused.contains("cooperative"), "{refused}");
+    assert!(SANITIZED.target().cooperative.is_empty());
 }
 
 fn run_case(gpu: &Gpu, program: Program, operands: &[Vec<f32>]) -> Result<(Vec<Vec<u32>>, Executable)> {

@@ -4,51 +4,14 @@
 // a lane holds R rows, LANES_M apart, times G groups of four columns, LANES_N groups apart, so that neighbours read
 // neighbouring words. While one pair of tiles is multiplied the lanes fetch the next into registers.
 // From the prelude: LANES_M, LANES_N, R, G, TILE_K, RELU; the loaders' file says what else.
-const WG: u32 = LANES_M * LANES_N;
-const K4: u32 = TILE_K / 4u;
-const TILE_M: u32 = LANES_M * R;
-// Groups of four columns.
-const TILE_N4: u32 = LANES_N * G;
-// Blocks of 4×4 elements, and how many of them a lane fetches.
-const A_BLOCKS: u32 = TILE_M / 4u * K4;
-const B_BLOCKS: u32 = K4 * TILE_N4;
-const A_SLOTS: u32 = (A_BLOCKS + WG - 1u) / WG;
-const B_SLOTS: u32 = (B_BLOCKS + WG - 1u) / WG;
 
 // [inner index / 4][row], four inner indices each.
 var<workgroup> a_tile: array<vec4<f32>, K4 * TILE_M>;
 // [inner index][group of columns]
 var<workgroup> b_tile: array<vec4<f32>, TILE_K * TILE_N4>;
 
-var<private> a_next: array<mat4x4<f32>, A_SLOTS>;
-var<private> b_next: array<mat4x4<f32>, B_SLOTS>;
 var<private> acc: array<vec4<f32>, R * G>;
 var<private> bs: array<vec4<f32>, 4u * G>;
-
-fn ceil_div(a: u32, b: u32) -> u32 {
-    return (a + b - 1u) / b;
-}
-
-// `v` with its elements from `count` on set to zero.
-fn first_of_four(v: vec4<f32>, count: u32) -> vec4<f32> {
-    return select(vec4(0.0), v, vec4(0u, 1u, 2u, 3u) < vec4(count));
-}
-
-// The lane's blocks of the tiles that begin at inner index `k`.
-fn fetch(lane: u32, row: u32, column: u32, k: u32) {
-    for (var slot = 0u; slot < A_SLOTS; slot++) {
-        let block = lane + slot * WG;
-        if (block < A_BLOCKS) {
-            a_next[slot] = a_block(slot, row + block / K4 * 4u, k + block % K4 * 4u);
-        }
-    }
-    for (var slot = 0u; slot < B_SLOTS; slot++) {
-        let block = lane + slot * WG;
-        if (block < B_BLOCKS) {
-            b_next[slot] = b_block(k + block / TILE_N4 * 4u, column + block % TILE_N4 * 4u);
-        }
-    }
-}
 
 fn store(lane: u32) {
     for (var slot = 0u; slot < A_SLOTS; slot++) {

@@ -5,11 +5,11 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Clock;
-use super::probes::{Copy, Dispatches, MultiplyAdd};
+use super::probes::{Copy, Dispatches, MultiplyAdd, MultiplyMatrices};
 use super::profile::rate;
 use super::stats::median;
 use crate::error::Result;
-use crate::exec::AdapterClass;
+use crate::exec::{AdapterClass, Cooperative};
 use crate::gpu::Gpu;
 use crate::ops::{Cost, Operator};
 use crate::{DType, Recorder, Var};
@@ -78,13 +78,19 @@ impl Ceilings {
             fma_f16_gflops = Some(gflops);
             forms.push(form);
         }
+        let mut fma_cooperative_gflops = None;
+        if let Some(form) = gpu.target().cooperative(DType::F16) {
+            let (gflops, form) = matrix_multiply_adds(gpu, clock, seconds, form)?;
+            fma_cooperative_gflops = Some(gflops);
+            forms.push(form);
+        }
         let (copies, form) = copies(gpu, clock, seconds)?;
         forms.push(form);
         let copy_gbs = copies.last().map_or(0.0, |copy| copy.gbs);
         Ok(Ceilings {
             fma_f32_gflops,
             fma_f16_gflops,
-            fma_cooperative_gflops: None,
+            fma_cooperative_gflops,
             copy_gbs,
             copies,
             dispatch_us,
@@ -126,6 +132,24 @@ fn multiply_adds(gpu: &Gpu, clock: &Clock, seconds: f64, dtype: DType) -> Result
                 let by = if fused { "fma" } else { "multiply and add" };
                 best = (gflops, format!("{dtype} multiply-adds: {chains} vec4 chains, {by}"));
             }
+        }
+    }
+    Ok(best)
+}
+
+fn matrix_multiply_adds(gpu: &Gpu, clock: &Clock, seconds: f64, form: Cooperative) -> Result<(f64, String)> {
+    let groups = match gpu.target().class {
+        AdapterClass::Software => 2,
+        AdapterClass::Hardware => 1 << 10,
+    };
+    let mut best = (0.0, String::new());
+    for chains in 1..=4 {
+        let probe = MultiplyMatrices { form, groups, chains };
+        let r = Recorder::new();
+        let ms = fastest(gpu, clock, seconds, (&r, probe, &[]))?;
+        let gflops = rate(probe.cost(&[], &probe.ty()).flops, ms);
+        if gflops > best.0 {
+            best = (gflops, format!("cooperative multiply-adds: {chains} chains of {form}"));
         }
     }
     Ok(best)

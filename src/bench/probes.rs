@@ -1,7 +1,7 @@
 //! Operators that only exist to find an adapter's ceilings.
 
 use crate::error::{Mismatch, Result};
-use crate::exec::{Lowering, Shader};
+use crate::exec::{Cooperative, Lowering, Shader};
 use crate::ops::{Cost, Operator, VjpCall};
 use crate::shader;
 use crate::{DType, TensorType, Var};
@@ -9,6 +9,7 @@ use crate::{DType, TensorType, Var};
 const MULTIPLY_ADD: Shader = shader!("bench/multiply_add.wgsl", with "common/index.wgsl");
 const SINGLE: Shader = shader!("bench/f32.wgsl");
 const HALF: Shader = shader!("bench/f16.wgsl");
+const COOPERATIVE: Shader = shader!("bench/cooperative.wgsl");
 const COPY: Shader = shader!("bench/copy.wgsl", with "common/index.wgsl");
 const NOTHING: Shader = shader!("bench/nothing.wgsl");
 
@@ -53,6 +54,57 @@ impl Operator for MultiplyAdd {
     fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {
         let multiply_adds = self.threads * self.chains * 4 * STEPS * ROUNDS;
         Cost { flops: 2 * multiply_adds as u64, bytes: output.bytes() }
+    }
+}
+
+/// Chains of multiply-adds of cooperative matrices, see the shader. No operands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MultiplyMatrices {
+    pub(super) form: Cooperative,
+    pub(super) groups: usize,
+    /// Sums a subgroup, 1 to 4.
+    pub(super) chains: usize,
+}
+
+impl MultiplyMatrices {
+    /// Lanes of a workgroup, and pieces of work for its subgroups: as many for each, whether they have 8 lanes or 64.
+    const LANES: usize = 128;
+    const UNITS: usize = 16;
+
+    pub(super) fn ty(&self) -> TensorType {
+        TensorType::f32([self.groups, Self::UNITS, self.chains, (self.form.size * self.form.size) as usize])
+    }
+}
+
+impl Operator for MultiplyMatrices {
+    fn name(&self) -> &'static str {
+        "multiply_matrices"
+    }
+
+    fn infer(&self, _: &[&TensorType]) -> Result<TensorType, Mismatch> {
+        Ok(self.ty())
+    }
+
+    fn vjp<'r>(&self, _: &VjpCall<'r>) -> Result<Vec<Option<Var<'r>>>> {
+        Ok(Vec::new())
+    }
+
+    fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let y = lowering.output();
+        let form = match self.form.size {
+            16 => shader!("common/cooperative16_f16.wgsl"),
+            _ => shader!("common/cooperative8_f16.wgsl"),
+        };
+        let dispatch =
+            lowering.dispatch(&COOPERATIVE).include(form).define("WG", Self::LANES).define("UNITS", Self::UNITS);
+        let dispatch = dispatch.define("CHAINS", self.chains).bind("y", y);
+        // Small enough that sums of any length stay finite.
+        dispatch.param("factor", 0.0625).param("rounds", ROUNDS).groups([self.groups, 1, 1])
+    }
+
+    fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {
+        let matrices = self.groups * Self::UNITS * self.chains * STEPS * ROUNDS;
+        Cost { flops: 2 * matrices as u64 * u64::from(self.form.size).pow(3), bytes: output.bytes() }
     }
 }
 

@@ -213,25 +213,38 @@ impl Kernel {
     }
 }
 
+/// How a line begins by which a file says what language extension it needs. WGSL wants these before all else.
+const ENABLE: &str = "enable ";
+
+/// The text of prelude, parts and shader, with what any of them enables at its beginning. The lines there are left empty.
 fn source(prelude: &str, parts: &[Shader], shader: &Shader) -> String {
+    let mut enabled = String::new();
     let mut text = prelude.to_string();
     for part in parts.iter().chain([shader]) {
         if !part.sources.iter().any(|text| text.starts_with(FILE_MARK)) {
             text += &format!("{FILE_MARK}{}\n", part.name.lines().next().unwrap_or_default());
         }
         for part in part.sources {
-            text += part;
+            for line in part.split_inclusive('\n') {
+                if line.starts_with(ENABLE) && line.trim_end().ends_with(';') {
+                    enabled += &format!("{}\n", line.trim_end());
+                    text += "\n";
+                } else {
+                    text += line;
+                }
+            }
             text += "\n";
         }
     }
-    text
+    enabled + &text
 }
 
 fn parse(source: &str) -> Result<naga::Module, String> {
     let module = naga::front::wgsl::parse_str(source).map_err(|e| e.emit_to_string(source))?;
     let capabilities = naga::valid::Capabilities::default()
         | naga::valid::Capabilities::SHADER_FLOAT16
-        | naga::valid::Capabilities::SUBGROUP;
+        | naga::valid::Capabilities::SUBGROUP
+        | naga::valid::Capabilities::COOPERATIVE_MATRIX;
     naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities)
         .validate(&module)
         .map_err(|e| e.emit_to_string(source))?;
@@ -329,4 +342,22 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], halves: &[&str], 
     kernel.bindings.sort_by_key(|b| b.index);
     kernel.source = source;
     Ok(kernel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_files_enable_comes_first_and_lines_stay_where_they_are() {
+        let part = Shader { name: "part", sources: &["// A part.\nenable f16;\nalias Half = f16;\n"] };
+        let shader = Shader { name: "main", sources: &["enable wgpu_cooperative_matrix;\nconst X = Half(N);\n"] };
+        let text = source("const N: u32 = 1u;\n", &[part], &shader);
+        let expected = format!(
+            "enable f16;\nenable wgpu_cooperative_matrix;\nconst N: u32 = 1u;\n{FILE_MARK}part\n// A part.\n\nalias Half = f16;\n\n\
+             {FILE_MARK}main\n\nconst X = Half(N);\n\n"
+        );
+        assert_eq!(text, expected);
+        parse(&text).expect("a shader");
+    }
 }

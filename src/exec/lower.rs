@@ -379,6 +379,11 @@ impl Lowering<'_> {
         self.output.buffer
     }
 
+    /// How the floats in a buffer are stored.
+    pub fn stored(&self, buffer: BufferRef) -> DType {
+        if self.build.is_half(buffer) { DType::F16 } else { DType::F32 }
+    }
+
     /// A buffer of `elements` words that lives only inside this operator.
     pub fn scratch(&mut self, elements: usize) -> BufferRef {
         self.build.temp((elements as u64).saturating_mul(DType::F32.bytes() as u64))

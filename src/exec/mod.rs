@@ -22,5 +22,5 @@ pub use lower::{CompileOptions, Dispatch, Lowering, Value, compile};
 pub use passes::{Pass, Passes, Saving};
 pub use plan::{MemoryReport, Plan};
 pub use program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
-pub use target::{AdapterClass, Target};
+pub use target::{AdapterClass, Cooperative, Target};
 pub use texel::{IMAGE_WIDTH, Texel};

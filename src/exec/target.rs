@@ -1,8 +1,10 @@
 //! What lowering needs to know of the adapter, as plain data.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::choice::Choices;
+use crate::shape::DType;
 
 /// The kinds of adapter that want different tile shapes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -11,6 +13,24 @@ pub enum AdapterClass {
     Software,
     /// A GPU.
     Hardware,
+}
+
+/// A form of cooperative matrices: `size` × `size` elements that the lanes of a subgroup hold together and multiply at once, with sums in
+/// f32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Cooperative {
+    /// Rows, columns and inner extent: 8 or 16.
+    pub size: u32,
+    /// What the factors are: f16 or f32.
+    pub dtype: DType,
+    /// The most lanes that a subgroup may have.
+    pub widest_subgroup: u32,
+}
+
+impl fmt::Display for Cooperative {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{0}x{0} {1}", self.size, self.dtype)
+    }
 }
 
 /// Limits and class of the adapter a program is made for.
@@ -34,6 +54,8 @@ pub struct Target {
     pub f16: bool,
     /// The lanes of a subgroup, if shaders may exchange values within one and all have as many.
     pub subgroup: Option<u32>,
+    /// The forms of cooperative matrices that shaders may use.
+    pub cooperative: Vec<Cooperative>,
     /// How many of a kernel's read-only arrays are read as images: 0 but on an adapter that can do it without a copy and
     /// is faster then. See [`Texel`](super::Texel).
     pub images: u32,
@@ -54,9 +76,15 @@ impl Target {
             uniform_alignment: 256,
             f16: false,
             subgroup: None,
+            cooperative: Vec::new(),
             images: 0,
             choices: None,
         }
+    }
+
+    /// The largest cooperative matrices of such factors, if there are any.
+    pub fn cooperative(&self, dtype: DType) -> Option<Cooperative> {
+        self.cooperative.iter().filter(|form| form.dtype == dtype).max_by_key(|form| form.size).copied()
     }
 
     /// A workgroup size for kernels whose invocations do not talk to each other: a few vectors of a software adapter

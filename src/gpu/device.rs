@@ -11,8 +11,9 @@ use super::pipeline_store::PipelineStore;
 use super::states::States;
 use super::tune::{Table, Tuning};
 use crate::error::{Error, Result};
-use crate::exec::{AdapterClass, CompileOptions, Program, Target, compile};
+use crate::exec::{AdapterClass, CompileOptions, Cooperative, Program, Target, compile};
 use crate::graph::{Recorder, Var};
+use crate::shape::DType;
 
 /// How to open a [`Gpu`].
 #[derive(Debug, Clone, Default)]
@@ -102,14 +103,16 @@ async fn enumerate() -> Vec<wgpu::Adapter> {
 
 fn report(index: usize, adapter: &wgpu::Adapter) -> AdapterReport {
     let info = adapter.get_info();
-    let features = (adapter.features() & useful_features()).iter_names().map(|(name, _)| name.to_string()).collect();
+    let features = adapter.features() & useful_features();
+    let mut names: Vec<String> = features.iter_names().map(|(name, _)| name.to_string()).collect();
+    names.extend(cooperative(adapter, features).iter().map(|form| format!("cooperative matrices of {form}")));
     AdapterReport {
         index,
         name: info.name,
         backend: info.backend.to_string(),
         kind: format!("{:?}", info.device_type),
         driver: format!("{} {}", info.driver, info.driver_info).trim().to_string(),
-        features,
+        features: names,
     }
 }
 
@@ -124,6 +127,41 @@ fn useful_features() -> wgpu::Features {
         | wgpu::Features::SUBGROUP
         | wgpu::Features::PIPELINE_CACHE
         | wgpu::Features::SHADER_FLOAT32_ATOMIC
+        | wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX
+}
+
+/// The forms of cooperative matrices that an adapter has, shaders on a device with `features` can say, and kernels use: square ones of 8 or
+/// 16, with sums in f32.
+fn cooperative(adapter: &wgpu::Adapter, features: wgpu::Features) -> Vec<Cooperative> {
+    use wgpu::CooperativeScalarType as Scalar;
+    // Which matrices are a lane's is told by its subgroup.
+    if !features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX | wgpu::Features::SUBGROUP) {
+        return Vec::new();
+    }
+    let widest_subgroup = adapter.get_info().subgroup_max_size;
+    let offered = adapter.cooperative_matrix_properties();
+    let forms = [(16, Scalar::F16, DType::F16), (8, Scalar::F16, DType::F16), (8, Scalar::F32, DType::F32)];
+    let has = |(size, scalar, dtype): (u32, Scalar, DType)| {
+        let usable = dtype == DType::F32 || features.contains(wgpu::Features::SHADER_F16);
+        let form = |p: &wgpu::CooperativeMatrixProperties| {
+            [p.m_size, p.n_size, p.k_size] == [size; 3] && (p.ab_type, p.cr_type) == (scalar, Scalar::F32)
+        };
+        (usable && offered.iter().any(form)).then_some(Cooperative { size, dtype, widest_subgroup })
+    };
+    forms.into_iter().filter_map(has).collect()
+}
+
+/// Leave to use features that wgpu calls experimental, where any of `features` is.
+fn experimental(features: wgpu::Features) -> wgpu::ExperimentalFeatures {
+    if !features.contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+        return wgpu::ExperimentalFeatures::disabled();
+    }
+    // SAFETY: wgpu asks for the knowledge that its experimental features may have bugs. Of these only cooperative matrices are asked for, in
+    // kernels that the test suite holds against f64 wherever they are offered, and that have an ordinary form everywhere.
+    #[allow(unsafe_code)]
+    unsafe {
+        wgpu::ExperimentalFeatures::enabled()
+    }
 }
 
 /// The first error the device reported outside an error scope, and whether it is lost.
@@ -198,21 +236,29 @@ impl Gpu {
             label: Some("knuckle"),
             required_features: features,
             required_limits: limits,
+            experimental_features: experimental(features),
             ..Default::default()
         };
         let (device, queue) = adapter
             .request_device(&descriptor)
             .await
             .map_err(|e| Error::Gpu(format!("{}: {e}", adapter.get_info().name)))?;
-        Self::build(report(position, adapter), device, queue, options)
+        Self::build(position, adapter, device, queue, options)
     }
 
     /// Uses a device the application already has.
     pub fn from_device(adapter: &wgpu::Adapter, device: wgpu::Device, queue: wgpu::Queue) -> Result<Gpu> {
-        Self::build(report(0, adapter), device, queue, &GpuOptions::default())
+        Self::build(0, adapter, device, queue, &GpuOptions::default())
     }
 
-    fn build(report: AdapterReport, device: wgpu::Device, queue: wgpu::Queue, options: &GpuOptions) -> Result<Gpu> {
+    fn build(
+        index: usize,
+        adapter: &wgpu::Adapter,
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        options: &GpuOptions,
+    ) -> Result<Gpu> {
+        let report = report(index, adapter);
         let GpuOptions { checks, memory_budget, .. } = *options;
         let limits = device.limits();
         let need = Target::webgpu_defaults();
@@ -240,6 +286,11 @@ impl Gpu {
             uniform_alignment: limits.min_uniform_buffer_offset_alignment,
             f16: device.features().contains(wgpu::Features::SHADER_F16),
             subgroup: (subgroups && info.subgroup_min_size == info.subgroup_max_size).then_some(info.subgroup_max_size),
+            // The sanitizer does not know them.
+            cooperative: match checks {
+                Checks::Sanitized => Vec::new(),
+                Checks::Trusted | Checks::Checked => cooperative(adapter, device.features()),
+            },
             // What is read through an image escapes the sanitizer.
             images: if software && checks != Checks::Sanitized && aliased::supported(&device) {
                 limits.max_storage_textures_per_shader_stage

@@ -189,7 +189,7 @@ impl Operator for Forward {
         if !self.conv.is_tiled(&e) {
             return grouped::forward(lowering, &self.conv, &e, x.buffer, w.buffer, epilogue);
         }
-        let extent = workgroup_tile::forward_extent(&e, epilogue);
+        let extent = workgroup_tile::forward_extent(&e, epilogue).stored(lowering, [x.buffer, w.buffer]);
         let ways = ways(lowering.target(), Lanes::of_forward(&e), extent, true);
         let methods = methods(lowering.target(), ways, &self.conv, &e, [e.oh, e.ow]);
         match lowering.choose(self.conv.class("conv2d", &e), methods[0], &methods[1..]) {
@@ -290,7 +290,7 @@ pub(super) fn lower_adjoint(
     if !conv.is_tiled(&e) {
         return grouped::input_gradient(lowering, conv, &e, gy.buffer, w.buffer, epilogue);
     }
-    let extent = workgroup_tile::input_gradient_extent(&e, epilogue);
+    let extent = workgroup_tile::input_gradient_extent(&e, epilogue).stored(lowering, [gy.buffer, w.buffer]);
     // With a stride most taps of a pixel meet nothing.
     let ways = ways(lowering.target(), Lanes::of_input_gradient(conv, &e), extent, conv.stride == 1);
     let methods = methods(lowering.target(), ways, conv, &e, [e.h, e.w]);
@@ -345,7 +345,8 @@ impl Operator for WeightGradient {
             return grouped::weight_gradient(lowering, &self.0, &e, x.buffer, gy.buffer);
         }
         let lanes = WeightLanes::all(lowering.target().class, &e);
-        let ways = ways(lowering.target(), lanes, workgroup_tile::weight_gradient_extent(&e), true);
+        let extent = workgroup_tile::weight_gradient_extent(&e).stored(lowering, [x.buffer, gy.buffer]);
+        let ways = ways(lowering.target(), lanes, extent, true);
         let methods = methods(lowering.target(), ways, &self.0, &e, [e.oh, e.ow]);
         match lowering.choose(self.0.class("conv2d_weight_grad", &e), methods[0], &methods[1..]) {
             Direct(Way::Lanes(lanes)) => lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer]),

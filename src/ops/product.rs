@@ -82,8 +82,9 @@ impl Product {
     }
 
     /// The ways to compute it, the expected fastest first.
-    fn ways(&self, target: &Target) -> Vec<Way<Lanes>> {
-        ways(target, self.lanes(target), self.extent(), true)
+    fn ways(&self, lowering: &Lowering<'_>) -> Vec<Way<Lanes>> {
+        let target = lowering.target();
+        ways(target, self.lanes(target), self.extent().stored(lowering, [self.a, self.b]), true)
     }
 
     /// The lanes' tiles, the expected fastest first.
@@ -117,14 +118,14 @@ impl Product {
 
 /// Emits a product.
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-    let ways = product.ways(lowering.target());
+    let ways = product.ways(lowering);
     let way = lowering.choose(product.class(), ways[0], &ways[1..]);
     emit(lowering, product, way)
 }
 
 /// Emits a product that is a part of an operator with variants of its own, as it is expected to be fastest.
 pub(super) fn inner_product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-    let way = product.ways(lowering.target())[0];
+    let way = product.ways(lowering)[0];
     emit(lowering, product, way)
 }
 

@@ -1,5 +1,6 @@
 //! Products on workgroups that share tiles of both operands in workgroup memory: matrix products, and the passes of a convolution as
-//! products over taps and channels that are never written down as matrices. Made for GPUs; on a software adapter barriers are dear.
+//! products over taps and channels that are never written down as matrices. Made for GPUs; on a software adapter barriers are dear. Where an
+//! adapter has cooperative matrices, subgroups multiply the tiles by these too.
 
 use std::fmt;
 
@@ -8,17 +9,30 @@ use super::operand::{Epilogue, Operands, Place};
 use super::product::{Layout, Product};
 use super::reduce::column_sum;
 use crate::error::Result;
-use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader, Target};
+use crate::exec::{AdapterClass, BufferRef, Cooperative, Dispatch, Lowering, Shader, Target};
 use crate::shader;
+use crate::shape::DType;
 
-const PRODUCT: Shader = shader!("tile/tile.wgsl", with "tile/product_shape.wgsl");
-const CONV: Shader = shader!("tile/tile.wgsl", with "tile/conv_shape.wgsl");
+/// The kernels of a product: those whose lanes multiply, and those whose subgroups do by cooperative matrices.
+struct Kernels {
+    lanes: Shader,
+    matrices: Shader,
+}
+
+static PRODUCT: Kernels = Kernels {
+    lanes: shader!("tile/tile.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl"),
+    matrices: shader!("tile/cooperative.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl"),
+};
+static CONV: Kernels = Kernels {
+    lanes: shader!("tile/tile.wgsl", with "tile/conv_shape.wgsl", with "tile/fetch.wgsl"),
+    matrices: shader!("tile/cooperative.wgsl", with "tile/conv_shape.wgsl", with "tile/fetch.wgsl"),
+};
 
 /// How many lanes keep a GPU busy, about.
 const BUSY_LANES: usize = 1 << 15;
 
 /// A workgroup's tile: its lanes down and across, and how many rows and groups of four columns each holds; how deep the tiles in
-/// workgroup memory are; and for how many lanes a long sum is split, if it is.
+/// workgroup memory are; for how many lanes a long sum is split, if it is; and the cooperative matrices that multiply it, if lanes do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tile {
     lanes: [usize; 2],
@@ -26,10 +40,11 @@ pub(super) struct Tile {
     groups: usize,
     depth: usize,
     split: Option<usize>,
+    matrices: Option<Cooperative>,
 }
 
 const fn tile(lanes: [usize; 2], rows: usize, groups: usize, depth: usize) -> Tile {
-    Tile { lanes, rows, groups, depth, split: None }
+    Tile { lanes, rows, groups, depth, split: None, matrices: None }
 }
 
 /// The tiles that a GPU is offered.
@@ -42,10 +57,20 @@ const TILES: [Tile; 6] = [
     tile([4, 16], 4, 1, 16),
 ];
 
+/// The tiles that an adapter with cooperative matrices is offered.
+const MATRIX_TILES: [Tile; 3] = [tile([8, 16], 8, 1, 32), tile([8, 32], 16, 1, 32), tile([8, 8], 4, 1, 32)];
+
+/// The most rows and columns of the result that one subgroup multiplies in one go.
+const SUBGROUP_ROWS: usize = 32;
+
+/// The elements between the rows of tiles that are made of cooperative matrices, see the shader.
+const PADDING: usize = 8;
+
 impl fmt::Display for Tile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [rows, columns] = self.extents();
-        write!(f, "tile {rows}x{columns}")?;
+        let name = if self.matrices.is_some() { "cooperative" } else { "tile" };
+        write!(f, "{name} {rows}x{columns}")?;
         self.split.map_or(Ok(()), |lanes| write!(f, " for {lanes}"))
     }
 }
@@ -60,8 +85,26 @@ impl Tile {
     }
 
     fn fits(&self, target: &Target) -> bool {
-        let bytes = 4 * self.depth * self.extents().iter().sum::<usize>();
-        bytes <= target.max_workgroup_bytes as usize && self.invocations() <= target.max_invocations as usize
+        let [rows, columns] = self.extents();
+        let bytes = match self.matrices {
+            None => 4 * self.depth * (rows + columns),
+            Some(Cooperative { size, dtype, .. }) => {
+                let elements = rows * (self.depth + PADDING) + self.depth * (columns + PADDING);
+                dtype.bytes() * elements + 4 * size as usize * columns
+            }
+        };
+        let whole = self.matrices.is_none_or(|form| self.invocations().is_multiple_of(form.widest_subgroup as usize));
+        whole && bytes <= target.max_workgroup_bytes as usize && self.invocations() <= target.max_invocations as usize
+    }
+
+    /// Rows and columns of a block of matrices that one subgroup multiplies, in matrices, and how many blocks one has at most: blocks are as
+    /// large as leaves none of the widest subgroups without one.
+    fn blocks(&self, form: Cooperative) -> (usize, usize) {
+        let [rows, columns] = self.extents();
+        let (size, subgroups) = (form.size as usize, self.invocations() / form.widest_subgroup as usize);
+        let blocks = |block: usize| rows / (block * size) * (columns / (block * size));
+        let block = [4, 2].into_iter().find(|&b| b * size <= SUBGROUP_ROWS && blocks(b) >= subgroups).unwrap_or(1);
+        (block, blocks(block).div_ceil(subgroups))
     }
 
     /// How many tiles there are of `batch` results m×n.
@@ -80,7 +123,7 @@ impl Tile {
 }
 
 /// A product as the tiles see it: `batch` results m×n over k inner indices; whether the result may be split into partial sums, which
-/// leaves no place for an epilogue.
+/// leaves no place for an epilogue; and how the elements of both operands are stored, if alike.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
     pub(super) batch: usize,
@@ -88,6 +131,15 @@ pub(super) struct Extent {
     pub(super) n: usize,
     pub(super) k: usize,
     pub(super) splits: bool,
+    pub(super) stored: Option<DType>,
+}
+
+impl Extent {
+    /// Says how the operands are stored.
+    pub(super) fn stored(self, lowering: &Lowering<'_>, operands: [BufferRef; 2]) -> Extent {
+        let [a, b] = operands.map(|operand| lowering.stored(operand));
+        Extent { stored: (a == b).then_some(a), ..self }
+    }
 }
 
 /// A kernel with lanes that share nothing, as the cost model sees it.
@@ -112,34 +164,54 @@ impl<L: fmt::Display> fmt::Display for Way<L> {
     }
 }
 
-/// The ways that suit an adapter, the expected fastest first: on software `lanes` alone, in their order; on a GPU also tiles if the product
-/// can be `tiled`, in the order of [`time_on_gpu`].
+/// The ways that suit an adapter, the expected fastest first: on software `lanes`, in their order; on a GPU also tiles if the product can
+/// be `tiled`, in the order of [`time_on_gpu`]. Cooperative matrices are among the tiles where they are of 16×16 f16; others, and all that
+/// software has, come last: they are offered, not expected. Operands that are stored in another type than the matrices hold would be
+/// rounded, so they do without.
 pub(super) fn ways<L: Alone>(target: &Target, lanes: Vec<L>, e: Extent, tiled: bool) -> Vec<Way<L>> {
     let mut ways: Vec<Way<L>> = lanes.into_iter().map(Way::Lanes).collect();
+    let split = |tile: Tile| {
+        let idle = tile.count(e.batch, e.m, e.n) * tile.invocations() < BUSY_LANES;
+        let splits = e.splits && idle && e.k > 2 * tile.depth;
+        [Some(tile), splits.then_some(Tile { split: Some(BUSY_LANES), ..tile })].into_iter().flatten()
+    };
+    let all = |tiles: &[Tile], matrices: Option<Cooperative>| -> Vec<Way<L>> {
+        let tiles = tiles.iter().map(|tile| Tile { matrices, ..*tile }).filter(|tile| tiled && tile.fits(target));
+        tiles.flat_map(split).map(Way::Tile).collect()
+    };
+    let form = e.stored.and_then(|dtype| target.cooperative(dtype));
+    let mut cooperative = form.map_or_else(Vec::new, |form| all(&MATRIX_TILES, Some(form)));
     if target.class == AdapterClass::Software {
+        ways.extend(cooperative);
         return ways;
     }
-    for tile in TILES.iter().filter(|tile| tiled && tile.fits(target)) {
-        ways.push(Way::Tile(*tile));
-        let idle = tile.count(e.batch, e.m, e.n) * tile.invocations() < BUSY_LANES;
-        if e.splits && idle && e.k > 2 * tile.depth {
-            ways.push(Way::Tile(Tile { split: Some(BUSY_LANES), ..*tile }));
-        }
+    ways.extend(all(&TILES, None));
+    if form.is_some_and(|form| (form.size, form.dtype) == (16, DType::F16)) {
+        ways.append(&mut cooperative);
     }
     let time = |way: &Way<L>| match way {
         Way::Lanes(lanes) => {
             let (tile, split) = lanes.footprint();
-            time_on_gpu(e, tile, 1, split)
+            time_on_gpu(e, tile, 1, split, 1.0)
         }
-        Way::Tile(tile) => time_on_gpu(e, tile.extents(), tile.invocations(), tile.split),
+        Way::Tile(tile) if tile.matrices.is_some() => {
+            // What a tile is deeper than the product is multiplied all the same.
+            let e = Extent { k: e.k.next_multiple_of(tile.depth), ..e };
+            time_on_gpu(e, tile.extents(), tile.invocations(), tile.split, MATRIX_SPEED)
+        }
+        Way::Tile(tile) => time_on_gpu(e, tile.extents(), tile.invocations(), tile.split, 1.0),
     };
     ways.sort_by(|x, y| time(x).total_cmp(&time(y)));
+    ways.extend(cooperative);
     ways
 }
 
-/// What a product costs a GPU, in multiplications: those of whole tiles, loads (each as much as so many multiplications, as often as the
-/// tile's shape needs them), partial sums, all over the part of the GPU that has work.
-fn time_on_gpu(e: Extent, [rows, columns]: [usize; 2], lanes: usize, split: Option<usize>) -> f64 {
+/// How many multiplications a GPU is taken to make by cooperative matrices in the time of one by a lane.
+const MATRIX_SPEED: f64 = 4.0;
+
+/// What a product costs a GPU, in multiplications: those of whole tiles, of which `speed` are made in the time of one, loads (each as much
+/// as so many multiplications, as often as the tile's shape needs them), partial sums, all over the part of the GPU that has work.
+fn time_on_gpu(e: Extent, [rows, columns]: [usize; 2], lanes: usize, split: Option<usize>, speed: f64) -> f64 {
     const LOAD: f64 = 16.0;
     let tiles = (e.batch * e.m.div_ceil(rows) * e.n.div_ceil(columns)) as f64;
     let products = tiles * (rows * columns) as f64 * e.k as f64;
@@ -147,7 +219,7 @@ fn time_on_gpu(e: Extent, [rows, columns]: [usize; 2], lanes: usize, split: Opti
     let parts = split.map_or(1.0, |wanted| (wanted as f64 / (tiles * lanes as f64)).min(e.k as f64 / 32.0).max(1.0));
     let sums = if parts > 1.0 { 4.0 * LOAD * parts * (e.batch * e.m * e.n) as f64 } else { 0.0 };
     let busy = (tiles * lanes as f64 * parts / BUSY_LANES as f64).min(1.0);
-    (products * (1.0 + loads) + sums) / busy
+    (products * (1.0 / speed + loads) + sums) / busy
 }
 
 /// Where partial sums go, and then the result; how many there are.
@@ -170,13 +242,21 @@ impl Tile {
     fn describe<'s>(
         &self,
         lowering: &'s mut Lowering<'_>,
-        shader: &'s Shader,
+        kernels: &'s Kernels,
         e: Extent,
         k_per_split: usize,
         y_rows: usize,
     ) -> Dispatch<'s> {
         let [down, across] = self.lanes;
+        let shader = if self.matrices.is_some() { &kernels.matrices } else { &kernels.lanes };
         let dispatch = lowering.dispatch(shader).define("LANES_M", down).define("LANES_N", across);
+        let dispatch = match self.matrices {
+            None => dispatch,
+            Some(form) => {
+                let (block, slots) = self.blocks(form);
+                dispatch.define("BLOCK", block).define("SLOTS", slots).include(matrices(form))
+            }
+        };
         let dispatch = dispatch.define("R", self.rows).define("G", self.groups).define("TILE_K", self.depth);
         let dispatch = dispatch.param("m", e.m).param("n", e.n).param("k", e.k).param("batch", e.batch);
         dispatch.param("k_per_split", k_per_split).param("y_rows", y_rows)
@@ -282,6 +362,15 @@ impl Tile {
     }
 }
 
+/// The file that declares a form of cooperative matrices.
+fn matrices(form: Cooperative) -> Shader {
+    match (form.size, form.dtype) {
+        (16, _) => shader!("common/cooperative16_f16.wgsl"),
+        (_, DType::F16) => shader!("common/cooperative8_f16.wgsl"),
+        _ => shader!("common/cooperative8_f32.wgsl"),
+    }
+}
+
 /// Adds up partial sums, if there are any.
 fn finish(lowering: &mut Lowering<'_>, parts: Parts, numel: usize) -> Result<()> {
     let Parts { to, y, count, .. } = parts;
@@ -311,25 +400,25 @@ fn bare(epilogue: Epilogue) -> bool {
 /// The forward pass as a product.
 pub(super) fn forward_extent(e: &Extents, epilogue: Epilogue) -> Extent {
     let k = e.kh * e.kw * e.ci.next_multiple_of(4);
-    Extent { batch: 1, m: e.n * e.oh * e.ow, n: e.co, k, splits: bare(epilogue) }
+    Extent { batch: 1, m: e.n * e.oh * e.ow, n: e.co, k, splits: bare(epilogue), stored: None }
 }
 
 /// The input gradient, of stride 1, as a product.
 pub(super) fn input_gradient_extent(e: &Extents, epilogue: Epilogue) -> Extent {
     let k = e.kh * e.kw * e.co.next_multiple_of(4);
-    Extent { batch: 1, m: e.n * e.h * e.w, n: e.ci, k, splits: bare(epilogue) }
+    Extent { batch: 1, m: e.n * e.h * e.w, n: e.ci, k, splits: bare(epilogue), stored: None }
 }
 
 /// The weight gradient as a product.
 pub(super) fn weight_gradient_extent(e: &Extents) -> Extent {
     let m = e.kh * e.kw * e.ci.next_multiple_of(4);
-    Extent { batch: 1, m, n: e.co, k: e.n * e.oh * e.ow, splits: true }
+    Extent { batch: 1, m, n: e.co, k: e.n * e.oh * e.ow, splits: true, stored: None }
 }
 
 impl Product {
     pub(super) fn extent(&self) -> Extent {
         let Product { batch, m, n, k, epilogue, .. } = *self;
-        Extent { batch, m, n, k, splits: bare(epilogue) }
+        Extent { batch, m, n, k, splits: bare(epilogue), stored: None }
     }
 }
 
@@ -353,8 +442,17 @@ mod tests {
     }
 
     fn names(target: &Target, [m, n, k]: [usize; 3], splits: bool) -> Vec<String> {
-        let e = Extent { batch: 1, m, n, k, splits };
+        names_stored(target, [m, n, k], splits, None)
+    }
+
+    fn names_stored(target: &Target, [m, n, k]: [usize; 3], splits: bool, stored: Option<DType>) -> Vec<String> {
+        let e = Extent { batch: 1, m, n, k, splits, stored };
         ways(target, vec![Lane], e, true).iter().map(|way| way.to_string()).collect()
+    }
+
+    fn with_matrices(size: u32, dtype: DType) -> Target {
+        let cooperative = vec![Cooperative { size, dtype, widest_subgroup: 64 }];
+        Target { cooperative, max_workgroup_bytes: 48 << 10, ..Target::webgpu_defaults() }
     }
 
     #[test]
@@ -371,6 +469,43 @@ mod tests {
     fn software_is_offered_lanes_alone() {
         let software = Target { class: AdapterClass::Software, ..Target::webgpu_defaults() };
         assert_eq!(names(&software, [4096, 128, 1152], true), ["lane"]);
+    }
+
+    #[test]
+    fn a_gpu_is_expected_to_like_cooperative_matrices_of_what_is_stored_as_they_hold_it() {
+        let (gpu, half) = (with_matrices(16, DType::F16), Some(DType::F16));
+        let names = |extents, stored| names_stored(&gpu, extents, true, stored);
+        assert_eq!(names([1 << 14, 1024, 512], half)[0], "cooperative 128x128");
+        assert_eq!(names([4096, 128, 1152], half)[0], "cooperative 128x128 for 32768");
+        assert_eq!(names([1 << 20, 3, 96], half)[0], "lane", "a tile would be nearly empty");
+        assert_eq!(names([1 << 20, 128, 1], half)[0], "tile 128x128", "or shallow");
+        for stored in [Some(DType::F32), None] {
+            assert!(!names([1 << 14, 1024, 512], stored).iter().any(|name| name.starts_with("cooperative")));
+        }
+    }
+
+    #[test]
+    fn small_cooperative_matrices_and_those_of_software_are_offered_last() {
+        let gpu = with_matrices(8, DType::F32);
+        let software = Target { class: AdapterClass::Software, ..with_matrices(16, DType::F16) };
+        for (target, stored, first) in [(gpu, DType::F32, "tile 128x128"), (software, DType::F16, "lane")] {
+            let names = names_stored(&target, [1 << 14, 1024, 512], true, Some(stored));
+            assert_eq!(names[0], first);
+            let (last, others): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.starts_with("cooperative"));
+            assert_eq!(last, ["cooperative 64x64", "cooperative 128x128", "cooperative 32x32"]);
+            assert_eq!(names[..others.len()], others.into_iter().cloned().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn subgroups_share_blocks_of_matrices_without_one_left_idle() {
+        let blocks = |tile: usize, size, widest_subgroup| {
+            MATRIX_TILES[tile].blocks(Cooperative { size, dtype: DType::F16, widest_subgroup })
+        };
+        // A 64×64 tile in 128 lanes: four subgroups of 32 have 32×32 each, two of 64 twice that, sixteen of 8 have 16×16.
+        assert_eq!((blocks(0, 16, 32), blocks(0, 16, 64), blocks(0, 8, 8)), ((2, 1), (2, 2), (2, 1)));
+        assert_eq!((blocks(1, 16, 32), blocks(1, 8, 8)), ((2, 2), (2, 2)));
+        assert_eq!((blocks(2, 16, 32), blocks(2, 8, 64)), ((1, 2), (4, 1)));
     }
 
     #[test]

@@ -65,7 +65,9 @@ pub fn stored_as_f16() -> Vec<Case> {
         plain && budget::of(case.op, DType::F16).is_some()
     };
     let cases = families.into_iter().flat_map(|family| family()).filter(fits).collect();
-    some_of_each(cases, 6).into_iter().map(Case::half).collect()
+    // With one that meets every variant of a convolution's three passes.
+    let every = conv::cases().into_iter().filter(|case| case.every_variant).take(1);
+    some_of_each(cases, 6).into_iter().chain(every).map(Case::half).collect()
 }
 
 /// At most `most` cases of each operator, from all over its part of the table.
