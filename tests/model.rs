@@ -35,6 +35,8 @@ fn tiny() -> GraphCnnConfig {
         pose: [2, 2],
         sigma_px: 1.0,
         reads_joints: false,
+        carries_mesh: false,
+        vertex_l1: 0.0,
     }
 }
 
