@@ -374,6 +374,11 @@ pub fn lower(case: &Case, target: &Target) -> Result<Program, Error> {
     Trial::new(case).lower(target)
 }
 
+/// The same in pieces of larger tensors, as [`Stage::Pieces`] runs it.
+pub fn lower_in_pieces(case: &Case, target: &Target) -> Result<Program, Error> {
+    Trial::new(case).lower_in_pieces(target)
+}
+
 /// A case with values for its operands and for the weights of the loss.
 struct Trial<'c> {
     case: &'c Case,

@@ -197,17 +197,17 @@ impl<'t> Build<'t> {
             }
             Kind::Apply(op) => {
                 let place = self.place_of(graph, id);
-                let begin = self.mark_here();
+                let mut begin = self.mark_here();
                 let mut buffer = self.apply(graph, id, &**op, place);
                 // Perhaps some kernel cannot do with a piece that it reads, or with where it is to write.
                 if buffer.is_err() && self.reads_pieces(graph, id) {
                     self.back_to(begin);
                     self.copy_pieces(graph, id)?;
+                    begin = self.mark_here();
                     buffer = self.apply(graph, id, &**op, place);
                 }
                 if buffer.is_err() && place.is_some() {
                     self.back_to(begin);
-                    self.copy_pieces(graph, id)?;
                     buffer = self.apply(graph, id, &**op, None);
                 }
                 buffer?
