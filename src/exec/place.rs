@@ -154,8 +154,13 @@ fn indexed(text: &str, name: &str, to: &dyn Fn(&str) -> String) -> Result<String
                 out += &to(&indexed(&text[open + 1..close], name, to)?);
                 at = close + 1;
             }
-            None if text[..word].trim_end().ends_with('&') => return Err("its address is taken".into()),
-            None => {}
+            None => {
+                let before = text[..word].trim_end();
+                // Where a conjunction's second part begins with a variable of that name nothing is taken.
+                if before.ends_with('&') && !before.ends_with("&&") {
+                    return Err("its address is taken".into());
+                }
+            }
         }
     }
     Ok(out + &text[at..])
@@ -168,6 +173,9 @@ mod tests {
     const TEXT: &str = "@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>; // x[0]
 @group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> z: array<f32>;
+fn inside(x: u32, y: u32) -> bool {
+    return x > 0u && y > 0u;
+}
 fn write(e: u32, v: vec4<f32>) {
     y[e >> 2u] = v;
 }
