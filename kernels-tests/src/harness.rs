@@ -12,13 +12,13 @@ use std::time::Instant;
 use half::f16;
 use knuckle::exec::sanitize::Fault;
 use knuckle::exec::{
-    AdapterClass, Choices, CompileOptions, Pass, Passes, Plan, Program, Saving, ShapeClass, Target, compile,
+    AdapterClass, Choices, CompileOptions, Pass, Passes, Piece, Plan, Program, Saving, ShapeClass, Target, compile,
 };
-use knuckle::gpu::{Checks, GpuOptions, Tuning};
+use knuckle::gpu::{Checks, GpuOptions, Outputs, Tuning};
 use knuckle::graph::TensorData;
 use knuckle::rng::Rng;
 use knuckle::testing::{EPSILON, Tolerance, close, finite, same_bits};
-use knuckle::{DType, Error, Executable, Gpu, Init, Recorder, States, Var};
+use knuckle::{DType, Error, Executable, Gpu, Init, Recorder, States, TensorType, Var};
 
 use crate::budget::{self, Budget};
 use crate::case::Case;
@@ -105,6 +105,9 @@ pub enum Stage {
     /// Compiled with every pass it gives the same bits; where a multiplication and an addition may have met in one kernel, which
     /// compilers fuse as they please, results within the budget.
     Passes,
+    /// With operands that are read as pieces of larger tensors, and results that are written into such or over operands, it gives
+    /// the same bits, and what is beside a result stays as it was.
+    Pieces,
     /// The sanitizer has nothing to say, and changes nothing.
     Sanitized,
 }
@@ -282,6 +285,17 @@ impl Prover {
                 same_bits(&first, &rewritten).map_err(fail(Stage::Passes))?;
             }
         }
+        for (gpu, target, plain) in [(&self.trusted, own, &first), (&self.other, &other_class, &other)] {
+            let pieces = trial.run_in_pieces(gpu, target).map_err(fail(Stage::Pieces))?;
+            let within = || {
+                let allowed = trial.budget(target, strict);
+                trial.forward(&pieces, allowed).and_then(|_| trial.gradient(&pieces, allowed)).map(|_| ())
+            };
+            let same = same_bits(plain, &pieces);
+            // A GPU's compiler may fuse other multiplications with additions when an index is made in another way.
+            let same = if own.class == AdapterClass::Hardware { same.or_else(|_| within()) } else { same };
+            same.map_err(fail(Stage::Pieces))?;
+        }
         if let Some(sanitizing) = &self.sanitized {
             let gpu = sanitizing.gpu().map_err(|e| fail(Stage::Sanitized)(e.to_string()))?;
             // The class's kernels without images, as the checked ones are compared with.
@@ -360,6 +374,11 @@ pub fn lower(case: &Case, target: &Target) -> Result<Program, Error> {
     Trial::new(case).lower(target)
 }
 
+/// The same in pieces of larger tensors, as [`Stage::Pieces`] runs it.
+pub fn lower_in_pieces(case: &Case, target: &Target) -> Result<Program, Error> {
+    Trial::new(case).lower_in_pieces(target)
+}
+
 /// A case with values for its operands and for the weights of the loss.
 struct Trial<'c> {
     case: &'c Case,
@@ -408,39 +427,127 @@ impl<'c> Trial<'c> {
 
     fn lower_with(&self, target: &Target, passes: Passes) -> Result<Program, Error> {
         let r = Recorder::with_mode(self.case.mode);
+        let operands = self.record_operands(&r, |i, dims| Ok(r.input(&name(i), dims)))?;
+        let outputs = self.record_outputs(&r, &operands)?;
+        compiled(&r, &outputs, target, passes)
+    }
+
+    /// The same with operands that are pieces of larger inputs, and results and gradients that are pieces of larger tensors:
+    /// copied, but for what [`Pass::Pieces`] spares.
+    fn lower_in_pieces(&self, target: &Target) -> Result<Program, Error> {
+        let r = Recorder::with_mode(self.case.mode);
+        let operands = self.record_operands(&r, |i, dims| {
+            if dims.contains(&0) {
+                return Ok(r.input(&name(i), dims));
+            }
+            let (wide, piece) = surroundings(dims);
+            let wide = r.input(&name(i), wide);
+            let last = wide.shape().rank() - 1;
+            wide.slice(last, piece.first, piece.row)?.reshape(dims)
+        })?;
+        // What is beside a result is there before it.
+        let beside = |y: Var<'_>| -> Result<[_; 2], Error> {
+            let (wide, piece) = surroundings(y.shape().dims());
+            let shape = [&wide[..wide.len() - 1], &[piece.first]].concat();
+            let ones = || r.constant(shape.as_slice(), &vec![1.0; shape.iter().product()])?.relu();
+            Ok([ones()?, ones()?])
+        };
+        // Once for itself, and once for its gradients, so that only the larger tensor uses it.
+        let first = self.record_outputs(&r, &operands)?;
+        let edges = first.iter().map(|y| beside(*y)).collect::<Result<Vec<_>, _>>()?;
+        let own = [self.record_result(&r, &operands)?];
+        let mut outputs = Vec::new();
+        for (y, [before, after]) in own.iter().chain(&first[1..]).zip(edges) {
+            if lies_alone(&y.ty()) {
+                outputs.push(*y);
+                continue;
+            }
+            let axis = before.shape().rank() - 1;
+            let flat = [&before.shape().dims()[..axis], &[surroundings(y.shape().dims()).1.row]].concat();
+            outputs.push(r.concat(&[before, y.reshape(flat)?, after], axis)?);
+        }
+        compiled(&r, &outputs, target, Passes::none().with(Pass::Residual).with(Pass::Pieces).with(Pass::Over))
+    }
+
+    /// What [`Trial::lower`] gives, computed in pieces of larger tensors; or how what is beside them was changed.
+    fn run_in_pieces(&self, gpu: &Gpu, target: &Target) -> Result<Vec<Vec<f32>>, String> {
+        let told = |e: Error| e.to_string();
+        let mut executable = gpu.load(self.lower_in_pieces(target).map_err(told)?, &States::new(gpu)).map_err(told)?;
+        executable.poison(POISONS[0]).map_err(told)?;
+        for (i, values) in self.operands.iter().enumerate() {
+            let dims = &self.case.operands[i].dims;
+            let (wide, piece) =
+                if values.is_empty() { (dims.clone(), Piece::new(1, 0, 0, 0)) } else { surroundings(dims) };
+            let mut all = vec![f32::NAN; wide.iter().product()];
+            values.iter().enumerate().for_each(|(e, &value)| all[piece.place(e)] = value);
+            if executable.program().inputs.iter().any(|port| port.name == name(i)) {
+                executable.upload([(name(i).as_str(), &all[..])]).map_err(told)?;
+            }
+        }
+        let results = executable.run(std::iter::empty::<(&str, &[f32])>()).map_err(told)?;
+        let mut pieces = Vec::new();
+        let gradients = self.case.operands.iter().map(|operand| operand.dims.clone());
+        for (i, dims) in [self.expected.dims.clone()].into_iter().chain(gradients).enumerate().take(results.len()) {
+            let mut all = numbers(&results, i);
+            if lies_alone(results.ty(i)) {
+                pieces.push(all);
+                continue;
+            }
+            let (_, piece) = surroundings(&dims);
+            let one_by_one = (0..piece.numel()).map(|e| std::mem::replace(&mut all[piece.place(e)], 1.0));
+            pieces.push(one_by_one.collect());
+            if let Some(at) = all.iter().position(|&v| v != 1.0) {
+                return Err(format!("beside result {i} element {at} became {}", all[at]));
+            }
+        }
+        Ok(pieces)
+    }
+
+    /// The operands: parameters, and others as `input` says of their number and extents.
+    fn record_operands<'r>(
+        &self,
+        r: &'r Recorder,
+        input: impl Fn(usize, &[usize]) -> Result<Var<'r>, Error>,
+    ) -> Result<Vec<Var<'r>>, Error> {
         let operands = self.case.operands.iter().zip(&self.operands).enumerate();
         let operands = operands.map(|(i, (operand, values))| match &operand.parameter {
-            None => r.input(&name(i), operand.dims.as_slice()),
+            None => input(i, operand.dims.as_slice()),
             Some(parameter) => {
                 let data = TensorData::f32(operand.dims.as_slice(), values).expect("as many values as its shape says");
-                r.param_with(parameter, operand.dims.as_slice(), Init::Data(data))
+                Ok(r.param_with(parameter, operand.dims.as_slice(), Init::Data(data)))
             }
         });
-        let operands: Vec<Var<'_>> = operands.collect();
+        operands.collect()
+    }
+
+    fn record_result<'r>(&self, r: &'r Recorder, operands: &[Var<'r>]) -> Result<Var<'r>, Error> {
         // The operator's operands and result are of the case's type, the outer ones f32.
         let half = self.case.dtype == DType::F16;
-        let y = match half {
+        match half {
             true => {
                 let halves = operands.iter().map(|x| x.cast(DType::F16)).collect::<Result<Vec<_>, _>>()?;
-                (self.case.build)(&r, &halves)?.cast(DType::F32)?
+                (self.case.build)(r, &halves)?.cast(DType::F32)
             }
-            false => (self.case.build)(&r, &operands)?,
-        };
+            false => (self.case.build)(r, operands),
+        }
+    }
+
+    /// The result, and the gradients with respect to operands.
+    fn record_outputs<'r>(&self, r: &'r Recorder, operands: &[Var<'r>]) -> Result<Vec<Var<'r>>, Error> {
+        let y = self.record_result(r, operands)?;
         if y.shape().dims() != self.expected.dims {
             return Err(Error::invalid("shape of the result", format!("{:?}", self.expected.dims), y.shape()));
         }
         let mut outputs = vec![y];
         if self.case.differentiable {
             let weights = r.constant(y.shape(), &self.weights)?;
-            let gradients = y.mul(weights)?.sum_all()?.backward_to(&operands)?;
+            let gradients = y.mul(weights)?.sum_all()?.backward_to(operands)?;
             for (i, operand) in operands.iter().enumerate() {
                 let missing = || Error::invalid("gradient", "one for every operand", format!("none for {}", name(i)));
                 outputs.push(gradients.of(*operand).ok_or_else(missing)?);
             }
         }
-        let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
-        let options = CompileOptions { effects: false, passes, ..CompileOptions::default() };
-        r.with_graph(|graph| compile(graph, &outputs, target, options))
+        Ok(outputs)
     }
 
     /// Runs what [`Trial::lower`] gives, every buffer filled with `poison` before.
@@ -471,11 +578,7 @@ impl<'c> Trial<'c> {
         let used = |name: &str| executable.program().inputs.iter().any(|p| p.name == name);
         let used: Vec<_> = inputs.iter().filter(|(name, _)| used(name)).collect();
         let results = executable.run(used.into_iter().map(|(name, values)| (name.as_str(), *values)))?;
-        let values = (0..results.len()).map(|i| match results.ty(i).dtype {
-            DType::F32 | DType::F16 => results.f32(i).to_vec(),
-            DType::U32 => results.u32(i).iter().map(|&v| v as f32).collect(),
-        });
-        Ok((values.collect(), executable))
+        Ok(((0..results.len()).map(|i| numbers(&results, i)).collect(), executable))
     }
 
     /// `target` with other choices, until every variant that some node offers has been chosen once, but for those `tried` before.
@@ -578,6 +681,38 @@ fn directions(n: usize, stream: u64) -> Vec<Vec<f64>> {
         directions.push(direction);
     }
     directions
+}
+
+fn compiled(r: &Recorder, outputs: &[Var<'_>], target: &Target, passes: Passes) -> Result<Program, Error> {
+    let outputs: Vec<_> = outputs.iter().map(|v| (String::new(), v.id())).collect();
+    let options = CompileOptions { effects: false, passes, ..CompileOptions::default() };
+    r.with_graph(|graph| compile(graph, &outputs, target, options))
+}
+
+/// A result's elements; whole numbers as the reference has them.
+fn numbers(results: &Outputs, i: usize) -> Vec<f32> {
+    match results.ty(i).dtype {
+        DType::F32 | DType::F16 => results.f32(i).to_vec(),
+        DType::U32 => results.u32(i).iter().map(|&v| v as f32).collect(),
+    }
+}
+
+/// Whether a result is not made a piece of a larger tensor: there is nothing of it, or it is of another type.
+fn lies_alone(ty: &TensorType) -> bool {
+    ty.shape.numel() == 0 || ty.dtype != DType::F32
+}
+
+/// The extents of a tensor with four channels more on either side, and where in it one of `dims` is; in a row where channels are no
+/// multiple of four.
+fn surroundings(dims: &[usize]) -> (Vec<usize>, Piece) {
+    let numel: usize = dims.iter().product();
+    match dims.split_last() {
+        Some((&row, outer)) if row > 0 && row.is_multiple_of(4) => {
+            let piece = Piece { rows: numel / row, row, stride: row + 8, first: 4 };
+            ([outer, &[row + 8]].concat(), piece)
+        }
+        _ => (vec![numel + 8], Piece { rows: 1, row: numel, stride: numel, first: 4 }),
+    }
 }
 
 /// The input that operand `i` is.

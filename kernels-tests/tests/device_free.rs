@@ -6,7 +6,7 @@ use std::path::Path;
 
 use kernels_tests::{budget, cases, harness, variants};
 use knuckle::error::Result;
-use knuckle::exec::{AdapterClass, Choice, CompileOptions, Passes, Program, Target, compile};
+use knuckle::exec::{Access, AdapterClass, Binding, Choice, CompileOptions, Passes, Program, Target, compile};
 use knuckle::ops::{Conv2d, CumulativeSum, SortOrder, SpmmMatrix};
 use knuckle::sparse::Csr;
 use knuckle::{Error, Recorder, Var};
@@ -29,6 +29,36 @@ fn lower(r: &Recorder, outputs: &[Var<'_>], effects: bool) -> Result<Program> {
 /// The operators a program runs, forward and backward, in order.
 fn operators(program: &Program) -> Vec<(&'static str, bool)> {
     program.nodes.iter().map(|n| (n.op, n.gradient)).collect()
+}
+
+/// What [`harness::Stage::Pieces`] proves.
+#[test]
+fn results_of_most_cases_are_made_in_larger_tensors_and_over_operands() {
+    let (mut cases, mut written, mut over) = (0, BTreeSet::new(), BTreeSet::new());
+    for case in cases::all() {
+        let [hardware, software] = least().map(|target| {
+            harness::lower_in_pieces(&case, &target).unwrap_or_else(|e| panic!("{} in pieces: {e}", case.name()))
+        });
+        for program in [&hardware, &software] {
+            for binding in program.kernels.iter().flat_map(|k| k.bindings.iter().map(|b| (k.shader, b))) {
+                match binding {
+                    (shader, Binding { piece: Some(_), access: Access::Write, .. }) => written.insert(shader),
+                    (shader, Binding { over: true, .. }) => over.insert(shader),
+                    _ => false,
+                };
+            }
+        }
+        let pieces = software.nodes.iter().filter(|n| n.piece.is_some() && n.op != "slice" && n.op != "relu");
+        cases += usize::from(pieces.count() > 0);
+        assert!(software.kernels.iter().all(|k| k.bindings.iter().all(|b| !b.over)), "{}", case.name());
+    }
+    let all = cases::all().len();
+    println!("{cases} of {all} cases; into pieces {written:?}; over operands {over:?}");
+    assert!(2 * cases > all, "{cases} of {all} cases");
+    for shader in ["conv/conv2d_forward.wgsl", "matmul/plain.wgsl", "tile/tile.wgsl", "norm/batch_norm.wgsl"] {
+        assert!(written.contains(shader), "{shader} writes into no piece");
+    }
+    assert!(over.contains("pointwise/unary.wgsl") && over.contains("pointwise/binary.wgsl"), "{over:?}");
 }
 
 #[test]

@@ -9,9 +9,10 @@ use crate::shape::{DType, TensorType};
 
 impl Program {
     /// The steps of a node, as a program that takes what they read as inputs (constants stay what they are) and gives the node's
-    /// value. `None` if the node is not computed here, or changes something besides its value.
+    /// value. `None` if the node is not computed here, changes something besides its value, or makes it in another's memory: what is
+    /// there besides would be missing.
     pub fn excerpt(&self, id: NodeId) -> Option<Program> {
-        let info = self.node(id)?;
+        let info = self.node(id).filter(|info| info.piece.is_none())?;
         let mut excerpt = Program {
             kernels: self.kernels.clone(),
             steps: Vec::new(),
@@ -36,6 +37,7 @@ impl Program {
                 let known = renamed.get(&buffer).copied();
                 let new = match buffer {
                     BufferRef::Unused => BufferRef::Unused,
+                    _ if binding.over => return None,
                     // Nothing but values inside the run may change.
                     _ if written && !matches!(buffer, BufferRef::Temp(_)) => return None,
                     BufferRef::Constant(_) => buffer,
@@ -73,7 +75,7 @@ impl Program {
         match buffer {
             BufferRef::Input(i) => self.inputs[i as usize].ty.clone(),
             BufferRef::State(i) => self.states[i as usize].ty.clone(),
-            _ => self.nodes.iter().find(|n| n.buffer == buffer).map_or_else(words, |n| n.ty.clone()),
+            _ => self.whole(buffer).map_or_else(words, |n| n.ty.clone()),
         }
     }
 }

@@ -4,7 +4,7 @@
 
 use naga::{Scalar, TypeInner, VectorSize};
 
-use super::sanitize::FILE_MARK;
+use super::text::{self, is_name, is_shadowed, is_word, without_comments, words};
 
 /// How a kernel's array is read and written as f16.
 #[derive(Debug, Clone, Copy)]
@@ -56,36 +56,18 @@ impl Rewriter<'_> {
         let fail = |what: &str| format!("`{}` cannot be stored as f16: {what}", self.name);
         let declaration = words(text).find(|&at| {
             let head = text[..at].trim_end();
-            self.is_name(text, at)
+            is_name(text, at, self.name)
                 && head.ends_with('>')
                 && head.contains("var<storage")
                 && text[at + self.name.len()..].trim_start().starts_with(':')
         });
         let at = declaration.ok_or_else(|| fail("its declaration is not found"))?;
         let end = at + text[at..].find(';').ok_or_else(|| fail("its declaration has no end"))?;
-        if self.is_shadowed(&text[..at]) || self.is_shadowed(&text[end..]) {
+        if is_shadowed(&text[..at], self.name) || is_shadowed(&text[end..], self.name) {
             return Err(fail("a function gives its name to something else that it indexes"));
         }
         let before = self.uses(&text[..at])?;
         Ok(format!("{before}{}: array<{}>{}", self.name, self.stored.element.0, self.uses(&text[end..])?))
-    }
-
-    fn is_name(&self, text: &str, at: usize) -> bool {
-        let rest = &text[at..];
-        rest.starts_with(self.name) && !rest[self.name.len()..].starts_with(is_word) && !text[..at].ends_with('.')
-    }
-
-    /// Whether a function both declares the name and indexes it.
-    fn is_shadowed(&self, text: &str) -> bool {
-        text.split("fn ").any(|function| {
-            let uses = || words(function).filter(|&at| self.is_name(function, at));
-            let after = |at: usize| function[at + self.name.len()..].trim_start();
-            let declares = |at: usize| {
-                let head = function[..at].trim_end();
-                ["let", "var", "const"].iter().any(|k| head.ends_with(k)) || after(at).starts_with(':')
-            };
-            uses().any(declares) && uses().any(|at| after(at).starts_with('['))
-        })
     }
 
     /// Every read widened, every write rounded.
@@ -94,16 +76,11 @@ impl Rewriter<'_> {
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
         for word in words(text) {
-            if word < at || !self.is_name(text, word) {
+            if word < at || !is_name(text, word, self.name) {
                 continue;
             }
-            let open = word + self.name.len();
-            let open = open + (text[open..].len() - text[open..].trim_start().len());
-            if !text[open..].starts_with('[') {
-                continue;
-            }
+            let Some((open, close)) = text::index(text, word, self.name)? else { continue };
             out += &text[at..word];
-            let close = closing(&text[open..]).ok_or("a bracket that is not closed")? + open;
             let index = self.uses(&text[open + 1..close])?;
             let element = format!("{}[{index}]", self.name);
             // A component, if one is written.
@@ -129,40 +106,6 @@ impl Rewriter<'_> {
         }
         Ok(out + &text[at..])
     }
-}
-
-fn is_word(c: char) -> bool {
-    c.is_alphanumeric() || c == '_'
-}
-
-/// Where words begin.
-fn words(text: &str) -> impl Iterator<Item = usize> + '_ {
-    let mut before = ' ';
-    text.char_indices().filter_map(move |(at, c)| {
-        let begins = is_word(c) && !is_word(before);
-        before = c;
-        begins.then_some(at)
-    })
-}
-
-/// The bracket that closes the one `text` begins with.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 0usize;
-    text.char_indices().find_map(|(at, c)| {
-        match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            _ => {}
-        }
-        (depth == 0).then_some(at)
-    })
-}
-
-/// Line comments blanked, so that words in them do not count, but for the marks that say which file follows.
-fn without_comments(text: &str) -> String {
-    let code = |line: &str| line.split_once("//").map_or(line, |(code, _)| code).trim_end().to_string();
-    let line = |line: &str| if line.starts_with(FILE_MARK) { line.to_string() } else { code(line) } + "\n";
-    text.lines().map(line).collect()
 }
 
 #[cfg(test)]

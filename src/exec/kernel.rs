@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use super::halves::through_halves;
+use super::place::{Piece, Place, through_places};
 use super::sanitize::FILE_MARK;
 use super::texel::Texel;
 use super::texels::through_images;
@@ -123,6 +124,10 @@ pub struct Binding {
     pub image: Option<Texel>,
     /// The bytes from one element to the next, if it is an array.
     pub stride: Option<u32>,
+    /// Set where what the kernel takes for the array is a part of it.
+    pub piece: Option<Piece>,
+    /// Whether an operand is read from it too, over which the result is written.
+    pub over: bool,
 }
 
 /// The scalar type of a parameter.
@@ -183,6 +188,18 @@ impl Kernel {
         halves: &[&str],
         images: usize,
     ) -> Result<Arc<Kernel>> {
+        Kernel::placed(shader, defines, parts, halves, images, &[])
+    }
+
+    /// The same with the arrays that `places` names where it says.
+    pub(super) fn placed(
+        shader: &Shader,
+        defines: &[(&'static str, Define)],
+        parts: &[Shader],
+        halves: &[&str],
+        images: usize,
+        places: &[(&str, Place)],
+    ) -> Result<Arc<Kernel>> {
         type Cache = Mutex<HashMap<(&'static str, String, usize), Arc<Kernel>>>;
         static CACHE: LazyLock<Cache> = LazyLock::new(Default::default);
         let mut prelude = String::new();
@@ -195,6 +212,9 @@ impl Kernel {
         for part in parts {
             prelude += &format!("// {}\n", part.name);
         }
+        for (name, place) in places {
+            prelude += &format!("// {name}: {place}\n");
+        }
         let key = (shader.name, prelude.clone(), images);
         if let Some(kernel) = CACHE.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
             // Two shaders from different crates may bear one path.
@@ -202,7 +222,7 @@ impl Kernel {
                 return Ok(kernel.clone());
             }
         }
-        let kernel = Arc::new(reflect(shader, prelude, parts, halves, images)?);
+        let kernel = Arc::new(reflect(shader, prelude, parts, halves, images, places)?);
         CACHE.lock().unwrap_or_else(|e| e.into_inner()).insert(key, kernel.clone());
         Ok(kernel)
     }
@@ -251,11 +271,22 @@ fn parse(source: &str) -> Result<naga::Module, String> {
     Ok(module)
 }
 
-fn reflect(shader: &Shader, prelude: String, parts: &[Shader], halves: &[&str], images: usize) -> Result<Kernel> {
+fn reflect(
+    shader: &Shader,
+    prelude: String,
+    parts: &[Shader],
+    halves: &[&str],
+    images: usize,
+    places: &[(&str, Place)],
+) -> Result<Kernel> {
     let fail = |message: String| Error::Shader { shader: shader.name.to_string(), message };
     let written = source(&prelude, parts, shader);
     let mut source = written.clone();
     let mut module = parse(&source).map_err(fail)?;
+    if !places.is_empty() {
+        source = through_places(&source, &module, places).map_err(fail)?;
+        module = parse(&source).map_err(fail)?;
+    }
     if !halves.is_empty() {
         source = through_halves(&source, &module, halves).map_err(fail)?;
         module = parse(&source).map_err(fail)?;
@@ -298,7 +329,15 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], halves: &[&str], 
                     naga::TypeInner::Array { stride, .. } => Some(stride),
                     _ => None,
                 };
-                kernel.bindings.push(Binding { name, index: at.binding, access, image: None, stride });
+                kernel.bindings.push(Binding {
+                    name,
+                    index: at.binding,
+                    access,
+                    image: None,
+                    stride,
+                    piece: None,
+                    over: false,
+                });
             }
             (naga::AddressSpace::Handle, Some(at)) => {
                 use naga::{ImageClass, ImageDimension, StorageAccess, TypeInner};
@@ -315,7 +354,8 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], halves: &[&str], 
                         "{name} is not a 2D storage texture of four, two or one 32-bit words, read"
                     )));
                 }
-                kernel.bindings.push(Binding { name, index: at.binding, access: Access::Read, image, stride: None });
+                let (access, index) = (Access::Read, at.binding);
+                kernel.bindings.push(Binding { name, index, access, image, stride: None, piece: None, over: false });
             }
             (naga::AddressSpace::Uniform, Some(at)) => {
                 let naga::TypeInner::Struct { members, span } = &module.types[var.ty].inner else {
@@ -340,6 +380,11 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], halves: &[&str], 
         }
     }
     kernel.bindings.sort_by_key(|b| b.index);
+    for binding in &mut kernel.bindings {
+        let place = places.iter().find(|(name, _)| *name == binding.name);
+        binding.piece = place.and_then(|(_, place)| if let Place::Piece(piece) = place { Some(*piece) } else { None });
+        binding.over = places.iter().any(|(_, place)| *place == Place::Over(binding.name.clone()));
+    }
     kernel.source = source;
     Ok(kernel)
 }

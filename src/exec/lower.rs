@@ -7,14 +7,15 @@ use std::sync::Arc;
 use super::choice::{Choice, ShapeClass};
 use super::flat::Elementwise;
 use super::kernel::{Access, Define, Kernel, Scalar, Shader};
-use super::passes::{self, Draft, Passes, Saving, recompute};
+use super::passes::{self, Draft, Pass, Passes, Places, Saving, recompute};
+use super::place::{Piece, Place};
 use super::plan::{Plan, lifetimes};
 use super::program::{BufferRef, NodeInfo, Port, Program, Step};
 use super::target::Target;
 use super::texel::LARGEST_IMAGE_BYTES;
 use crate::error::{Error, Result, Site};
 use crate::graph::{Graph, Kind, NodeId, TensorData};
-use crate::ops::Cost;
+use crate::ops::{Cost, Operator};
 use crate::shader;
 use crate::shape::{DType, TensorType};
 
@@ -58,14 +59,18 @@ pub fn compile(
         false => passes::run(&mut draft, options.passes, target),
     };
     let lower = |draft: &Draft| {
-        let mut build = Build::new(target);
+        let passes = if options.keep_values { Passes::none() } else { options.passes };
+        let mut build = Build::new(target, Places::of(draft, passes, target));
         for &id in &draft.order {
             build.node(&draft.graph, id)?;
             if draft.kept.contains(&id) {
                 build.keep(&draft.graph, id)?;
             }
         }
-        build.finish(outputs, graph, options, savings.clone())
+        let placed = [build.pieces_saved, build.over_saved];
+        let placed = placed.into_iter().filter(|saving| passes.has(saving.pass));
+        let savings = savings.iter().copied().chain(placed).collect();
+        build.finish(outputs, graph, options, savings)
     };
     match options.memory_budget {
         Some(budget) if !options.keep_values => recompute::within(budget, &draft, lower),
@@ -82,6 +87,24 @@ pub struct Value {
     pub buffer: BufferRef,
 }
 
+/// Where a value lies that has no memory of its own.
+#[derive(Debug, Clone, Copy)]
+enum Elsewhere {
+    /// It is a piece of its operand.
+    Read(BufferRef),
+    /// It is written into a piece of a concatenation.
+    Written(BufferRef),
+    /// It is written over an operand.
+    Over(BufferRef),
+}
+
+impl Elsewhere {
+    fn buffer(self) -> BufferRef {
+        let (Elsewhere::Read(buffer) | Elsewhere::Written(buffer) | Elsewhere::Over(buffer)) = self;
+        buffer
+    }
+}
+
 struct Build<'t> {
     target: &'t Target,
     kernels: Vec<Arc<Kernel>>,
@@ -95,10 +118,28 @@ struct Build<'t> {
     nodes: Vec<NodeInfo>,
     /// Buffers of f16.
     halves: HashSet<BufferRef>,
+    places: Places,
+    /// What each [`BufferRef::Piece`] is a piece of.
+    pieces: Vec<(BufferRef, Piece)>,
+    /// The buffers of concatenations that operands are written into.
+    wholes: HashMap<NodeId, BufferRef>,
+    /// The buffer that the node at hand writes over, as which it reads an operand.
+    over: Option<BufferRef>,
+    pieces_saved: Saving,
+    over_saved: Saving,
+}
+
+/// How far a [`Build`] has come.
+#[derive(Clone, Copy)]
+struct Mark {
+    kernels: usize,
+    steps: usize,
+    temps: usize,
+    constants: usize,
 }
 
 impl<'t> Build<'t> {
-    fn new(target: &'t Target) -> Self {
+    fn new(target: &'t Target, places: Places) -> Self {
         Build {
             target,
             kernels: Vec::new(),
@@ -111,6 +152,12 @@ impl<'t> Build<'t> {
             values: HashMap::new(),
             nodes: Vec::new(),
             halves: HashSet::new(),
+            places,
+            pieces: Vec::new(),
+            wholes: HashMap::new(),
+            over: None,
+            pieces_saved: Saving::none(Pass::Pieces),
+            over_saved: Saving::none(Pass::Over),
         }
     }
 
@@ -149,50 +196,21 @@ impl<'t> Build<'t> {
                 BufferRef::Constant(index as u32)
             }
             Kind::Apply(op) => {
-                let operands = &node.inputs;
-                let mut inputs: Vec<Value> = operands.iter().map(|i| self.values[i].clone()).collect();
-                // What is changed is the state itself, even if its value was copied for others.
-                for &i in op.mutates() {
-                    let state = operands.get(i).and_then(|&operand| graph.state_under(operand));
-                    let Some(Kind::State(state)) = state.map(|state| &graph.node(state).kind) else {
-                        let message = format!("{} changes operand {i}, which is not named state", op.name());
-                        return Err(Error::Shader { shader: op.name().into(), message });
-                    };
-                    inputs[i].buffer = BufferRef::State(self.state_slots[&state.index()]);
+                let place = self.place_of(graph, id);
+                let mut begin = self.mark_here();
+                let mut buffer = self.apply(graph, id, &**op, place);
+                // Perhaps some kernel cannot do with a piece that it reads, or with where it is to write.
+                if buffer.is_err() && self.reads_pieces(graph, id) {
+                    self.back_to(begin);
+                    self.copy_pieces(graph, id)?;
+                    begin = self.mark_here();
+                    buffer = self.apply(graph, id, &**op, place);
                 }
-                let types: Vec<&TensorType> = inputs.iter().map(|v| &v.ty).collect();
-                let cost = op.cost(&types, &node.ty);
-                let mutated = op.mutates().first().map(|&i| inputs[i].buffer);
-                let guard = match (mutated, graph.guard) {
-                    (Some(_), Some(guard)) => self.values.get(&guard).map(|v| v.buffer),
-                    _ => None,
-                };
-                let alias = graph.aliased(id).map(|i| inputs[i].buffer);
-                let mut lowering = Lowering {
-                    inputs,
-                    output: Value { ty: node.ty.clone(), buffer: alias.or(mutated).unwrap_or(BufferRef::Unused) },
-                    guard,
-                    node: id,
-                    site: node.site,
-                    choice: None,
-                    build: self,
-                };
-                if alias.is_none() {
-                    op.lower(&mut lowering)?;
+                if buffer.is_err() && place.is_some() {
+                    self.back_to(begin);
+                    buffer = self.apply(graph, id, &**op, None);
                 }
-                let (buffer, choice) = (lowering.output.buffer, lowering.choice);
-                let info = NodeInfo {
-                    id,
-                    op: op_name,
-                    site: node.site,
-                    gradient: node.gradient,
-                    ty: node.ty.clone(),
-                    buffer,
-                    cost,
-                    choice,
-                };
-                self.nodes.push(info);
-                buffer
+                buffer?
             }
         };
         self.mark(&node.ty, buffer);
@@ -200,32 +218,179 @@ impl<'t> Build<'t> {
         Ok(())
     }
 
-    /// Copies the value of named state, or of a change of it, for those who want it after the next change.
-    fn keep(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
+    /// Where a node's value is to lie, if not in memory of its own.
+    fn place_of(&mut self, graph: &Graph, id: NodeId) -> Option<Elsewhere> {
         let node = graph.node(id);
-        let (value, target) = (self.values[&id].clone(), self.target);
-        let quads = (node.ty.bytes() as usize).div_ceil(16);
-        if quads > 0 {
-            let mut lowering = Lowering {
-                inputs: vec![value.clone()],
-                output: Value { ty: node.ty.clone(), buffer: BufferRef::Unused },
-                guard: None,
-                node: id,
-                site: node.site,
-                choice: None,
-                build: self,
+        if let Some(&piece) = self.places.pieces.read.get(&id) {
+            let of = self.values[&node.inputs[0]].buffer;
+            return self.piece(of, piece).map(Elsewhere::Read);
+        }
+        if let Some(&(whole, piece)) = self.places.pieces.written.get(&id) {
+            let of = self.whole(graph, whole);
+            return self.piece(of, piece).map(Elsewhere::Written);
+        }
+        let over = self.places.over.get(&id).map(|&i| self.values[&node.inputs[i]].buffer);
+        over.filter(|buffer| matches!(buffer, BufferRef::Temp(_))).map(Elsewhere::Over)
+    }
+
+    /// The buffer of a concatenation, some of whose operands are written into it.
+    fn whole(&mut self, graph: &Graph, id: NodeId) -> BufferRef {
+        if let Some(&known) = self.wholes.get(&id) {
+            return known;
+        }
+        let outer = self.places.pieces.written.get(&id).copied();
+        let outer = outer.and_then(|(outer, piece)| {
+            let of = self.whole(graph, outer);
+            self.piece(of, piece)
+        });
+        let buffer = outer.unwrap_or_else(|| self.temp(graph.node(id).ty.bytes()));
+        self.wholes.insert(id, buffer);
+        buffer
+    }
+
+    /// A piece of a buffer, which may be one itself, if there is a piece like that.
+    fn piece(&mut self, of: BufferRef, piece: Piece) -> Option<BufferRef> {
+        let piece = match self.piece_at(of) {
+            Some((whole, outer)) => (whole, piece.of(outer)?),
+            None => (of, piece),
+        };
+        self.pieces.push(piece);
+        Some(BufferRef::Piece(self.pieces.len() as u32 - 1))
+    }
+
+    fn piece_at(&self, buffer: BufferRef) -> Option<(BufferRef, Piece)> {
+        if let BufferRef::Piece(i) = buffer { Some(self.pieces[i as usize]) } else { None }
+    }
+
+    /// Lowers an operator: where its value is.
+    fn apply(&mut self, graph: &Graph, id: NodeId, op: &dyn Operator, place: Option<Elsewhere>) -> Result<BufferRef> {
+        let node = graph.node(id);
+        let operands = &node.inputs;
+        let mut inputs: Vec<Value> = operands.iter().map(|i| self.values[i].clone()).collect();
+        // What is changed is the state itself, even if its value was copied for others.
+        for &i in op.mutates() {
+            let state = operands.get(i).and_then(|&operand| graph.state_under(operand));
+            let Some(Kind::State(state)) = state.map(|state| &graph.node(state).kind) else {
+                let message = format!("{} changes operand {i}, which is not named state", op.name());
+                return Err(Error::Shader { shader: op.name().into(), message });
             };
-            let copy = lowering.output();
-            let dispatch = lowering.dispatch(&COPY).define("WG", target.lanes()).param("quads", quads);
-            dispatch.bind("x", value.buffer).bind("y", copy).threads(quads)?;
-            self.values.insert(id, Value { buffer: copy, ..value });
-            if node.operator().is_none() {
-                let cost = Cost { flops: 0, bytes: 2 * node.ty.bytes() };
-                let (site, gradient, ty) = (node.site, node.gradient, node.ty.clone());
-                self.nodes.push(NodeInfo { id, op: "copy", site, gradient, ty, buffer: copy, cost, choice: None });
+            inputs[i].buffer = BufferRef::State(self.state_slots[&state.index()]);
+        }
+        let types: Vec<&TensorType> = inputs.iter().map(|v| &v.ty).collect();
+        let mut cost = op.cost(&types, &node.ty);
+        let mutated = op.mutates().first().map(|&i| inputs[i].buffer);
+        let guard = match (mutated, graph.guard) {
+            (Some(_), Some(guard)) => self.values.get(&guard).map(|v| v.buffer),
+            _ => None,
+        };
+        let alias = graph.aliased(id).map(|i| inputs[i].buffer);
+        let placed = place.map(|place| place.buffer());
+        // A concatenation's own buffer, if operands are in it.
+        let whole = self.wholes.get(&id).copied();
+        let buffer = alias.or(mutated).or(whole).or(placed).unwrap_or(BufferRef::Unused);
+        let there = inputs.iter().filter(|input| self.is_in(input.buffer, buffer)).map(|input| 2 * input.ty.bytes());
+        let there: u64 = there.sum();
+        self.over = if let Some(Elsewhere::Over(buffer)) = place { Some(buffer) } else { None };
+        let output = Value { ty: node.ty.clone(), buffer };
+        let build = &mut *self;
+        let mut lowering = Lowering { inputs, output, guard, node: id, site: node.site, choice: None, build };
+        let dispatched = alias.is_none() && !matches!(place, Some(Elsewhere::Read(_)));
+        if dispatched {
+            op.lower(&mut lowering)?;
+        }
+        let (buffer, choice) = (lowering.output.buffer, lowering.choice);
+        self.over = None;
+        cost.bytes = if dispatched || alias.is_some() { cost.bytes.saturating_sub(there) } else { 0 };
+        let saved = match place {
+            Some(Elsewhere::Over(_)) => Some(&mut self.over_saved),
+            Some(_) => Some(&mut self.pieces_saved),
+            None => None,
+        };
+        if let Some(saved) = saved {
+            saved.sites += 1;
+            saved.memory += node.ty.bytes();
+            if saved.pass == Pass::Pieces {
+                saved.dispatches += 1;
+                saved.bytes += 2 * node.ty.bytes();
+            }
+        }
+        let (whole, piece) = self.piece_at(buffer).map_or((buffer, None), |(whole, piece)| (whole, Some(piece)));
+        let (op, site, gradient, ty) = (op.name(), node.site, node.gradient, node.ty.clone());
+        self.nodes.push(NodeInfo { id, op, site, gradient, ty, buffer: whole, piece, cost, choice });
+        Ok(buffer)
+    }
+
+    /// Whether a buffer is a piece of another, or of what that is a piece of.
+    fn is_in(&self, buffer: BufferRef, of: BufferRef) -> bool {
+        let whole = self.piece_at(of).map_or(of, |(whole, _)| whole);
+        self.piece_at(buffer).is_some_and(|(of, _)| of == whole)
+    }
+
+    fn reads_pieces(&self, graph: &Graph, id: NodeId) -> bool {
+        graph.node(id).inputs.iter().any(|input| self.piece_at(self.values[input].buffer).is_some())
+    }
+
+    /// Copies those operands of a node that are pieces of others, for it and whoever comes later.
+    fn copy_pieces(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
+        for input in &graph.node(id).inputs {
+            let value = self.values[input].clone();
+            if self.piece_at(value.buffer).is_some() {
+                let copy = self.copied(graph, id, &value)?;
+                self.values.insert(*input, Value { buffer: copy, ..value.clone() });
+                let saved = &mut self.pieces_saved;
+                saved.sites = saved.sites.saturating_sub(1);
+                saved.dispatches = saved.dispatches.saturating_sub(1);
+                saved.bytes = saved.bytes.saturating_sub(2 * value.ty.bytes());
+                saved.memory = saved.memory.saturating_sub(value.ty.bytes());
             }
         }
         Ok(())
+    }
+
+    fn mark_here(&self) -> Mark {
+        let Build { kernels, steps, temps, constants, .. } = self;
+        Mark { kernels: kernels.len(), steps: steps.len(), temps: temps.len(), constants: constants.len() }
+    }
+
+    /// Forgets what was emitted since.
+    fn back_to(&mut self, mark: Mark) {
+        self.kernels.truncate(mark.kernels);
+        self.steps.truncate(mark.steps);
+        self.temps.truncate(mark.temps);
+        self.constants.truncate(mark.constants);
+        self.halves.retain(|half| !matches!(half, BufferRef::Temp(t) if *t as usize >= mark.temps));
+        self.over = None;
+    }
+
+    /// Copies the value of named state, or of a change of it, for those who want it after the next change.
+    fn keep(&mut self, graph: &Graph, id: NodeId) -> Result<()> {
+        let node = graph.node(id);
+        let value = self.values[&id].clone();
+        if node.ty.bytes() > 0 {
+            let copy = self.copied(graph, id, &value)?;
+            self.values.insert(id, Value { buffer: copy, ..value });
+            if node.operator().is_none() {
+                let cost = Cost { flops: 0, bytes: 2 * node.ty.bytes() };
+                let (site, gradient, ty, op) = (node.site, node.gradient, node.ty.clone(), "copy");
+                let buffer = copy;
+                self.nodes.push(NodeInfo { id, op, site, gradient, ty, buffer, piece: None, cost, choice: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// Emits the copy of a value, as part of a node.
+    fn copied(&mut self, graph: &Graph, id: NodeId, value: &Value) -> Result<BufferRef> {
+        let (node, target) = (graph.node(id), self.target);
+        let quads = (value.ty.bytes() as usize).div_ceil(16);
+        let output = Value { ty: value.ty.clone(), buffer: BufferRef::Unused };
+        let inputs = vec![value.clone()];
+        let mut lowering =
+            Lowering { inputs, output, guard: None, node: id, site: node.site, choice: None, build: self };
+        let copy = lowering.output();
+        let dispatch = lowering.dispatch(&COPY).define("WG", target.lanes()).param("quads", quads);
+        dispatch.bind("x", value.buffer).bind("y", copy).threads(quads)?;
+        Ok(copy)
     }
 
     fn finish(
@@ -238,6 +403,7 @@ impl<'t> Build<'t> {
         let mut ports = Vec::new();
         for (name, id) in outputs {
             let value = &self.values[id];
+            debug_assert!(self.piece_at(value.buffer).is_none(), "outputs have memory of their own");
             let name = if name.is_empty() { graph.describe(*id) } else { name.clone() };
             ports.push(Port { name, ty: value.ty.clone(), buffer: value.buffer });
         }
@@ -270,6 +436,7 @@ impl<'t> Build<'t> {
             BufferRef::State(i) => self.states[i as usize].ty.bytes(),
             BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
             BufferRef::Temp(i) => self.temps[i as usize],
+            BufferRef::Piece(i) => self.bytes(self.pieces[i as usize].0),
             BufferRef::Flat(_) | BufferRef::Unused => 0,
         }
     }
@@ -303,6 +470,9 @@ trait Emit {
     fn target(&self) -> &Target;
     fn bytes(&self, buffer: BufferRef) -> u64;
     fn is_half(&self, buffer: BufferRef) -> bool;
+    fn piece_at(&self, buffer: BufferRef) -> Option<(BufferRef, Piece)>;
+    fn is_in(&self, buffer: BufferRef, of: BufferRef) -> bool;
+    fn over(&self) -> Option<BufferRef>;
     fn mark(&mut self, ty: &TensorType, buffer: BufferRef);
     fn temp(&mut self, bytes: u64) -> BufferRef;
     fn constant(&mut self, data: TensorData) -> BufferRef;
@@ -320,6 +490,18 @@ impl Emit for Build<'_> {
 
     fn is_half(&self, buffer: BufferRef) -> bool {
         self.halves.contains(&buffer)
+    }
+
+    fn piece_at(&self, buffer: BufferRef) -> Option<(BufferRef, Piece)> {
+        Build::piece_at(self, buffer)
+    }
+
+    fn is_in(&self, buffer: BufferRef, of: BufferRef) -> bool {
+        Build::is_in(self, buffer, of)
+    }
+
+    fn over(&self) -> Option<BufferRef> {
+        self.over
     }
 
     fn mark(&mut self, ty: &TensorType, buffer: BufferRef) {
@@ -363,6 +545,11 @@ impl Lowering<'_> {
     /// How many operands there are.
     pub fn input_count(&self) -> usize {
         self.inputs.len()
+    }
+
+    /// Whether operand `i` was written where it belongs in the result, as [`Copies::Together`](crate::ops::Copies) says.
+    pub fn is_in_place(&self, i: usize) -> bool {
+        self.build.is_in(self.inputs[i].buffer, self.output.buffer)
     }
 
     /// The result's type.
@@ -527,7 +714,21 @@ impl Dispatch<'_> {
         }
         let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
         let images = if largest > LARGEST_IMAGE_BYTES { 0 } else { self.build.target().images };
-        Kernel::new(self.shader, &self.defines, &self.parts, &halves, images as usize)
+        let (defines, parts, images) = (&self.defines, &self.parts, images as usize);
+        let piece = |&(name, buffer): &(&'static str, BufferRef)| {
+            self.build.piece_at(buffer).map(|(_, piece)| (name, Place::Piece(piece)))
+        };
+        let mut places: Vec<(&str, Place)> = self.buffers.iter().filter_map(piece).collect();
+        if let Some(over) = self.build.over() {
+            let kernel = Kernel::new(self.shader, defines, parts, &halves, images)?;
+            let bound = self.buffers.iter().filter(|(_, buffer)| *buffer == over).map(|(name, _)| *name);
+            let writes = |name: &&str| kernel.binding(name).is_some_and(|b| b.access == Access::Write);
+            let (written, read): (Vec<&str>, Vec<&str>) = bound.partition(writes);
+            if let [written] = written[..] {
+                places.extend(read.into_iter().map(|name| (name, Place::Over(written.to_string()))));
+            }
+        }
+        Kernel::placed(self.shader, defines, parts, &halves, images, &places)
     }
 
     fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {
@@ -549,11 +750,14 @@ impl Dispatch<'_> {
         for (what, needs, has) in limits {
             self.limit(what, needs, has)?;
         }
+        let over = self.build.over().filter(|_| kernel.bindings.iter().any(|binding| binding.over));
         let mut buffers = Vec::new();
         for binding in &kernel.bindings {
             let bound = self.buffers.iter().find(|(name, _)| *name == binding.name);
             let (_, buffer) = bound.ok_or_else(|| fail(format!("nothing bound to `{}`", binding.name)))?;
-            buffers.push(*buffer);
+            let whole = self.build.piece_at(*buffer).map_or(*buffer, |(whole, _)| whole);
+            let is_read_over = binding.access == Access::Read && over == Some(whole);
+            buffers.push(if is_read_over { BufferRef::Unused } else { whole });
         }
         if let Some((name, _)) = self.buffers.iter().find(|(name, _)| kernel.binding(name).is_none()) {
             return Err(fail(format!("declares no binding `{name}`")));
@@ -584,7 +788,9 @@ impl Dispatch<'_> {
             return Err(fail(format!("declares no parameter `{name}`")));
         }
         let groups = groups.map(|n| n.max(1) as u32);
-        let elementwise = self.elementwise.map(|(count, names)| {
+        let elsewhere =
+            |name: &&str| kernel.binding(name).is_some_and(|binding| binding.piece.is_some() || binding.over);
+        let elementwise = self.elementwise.filter(|(_, names)| !names.iter().any(elsewhere)).map(|(count, names)| {
             let count = kernel.params.iter().find(|m| m.name == count && m.scalar == Scalar::U32);
             let count_at = count.ok_or_else(|| fail("declares no u32 that counts elements".into()))?.offset as usize;
             let position = |name: &&str| kernel.bindings.iter().position(|b| b.name == *name);

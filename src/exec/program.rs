@@ -8,6 +8,7 @@ use super::choice::Choice;
 use super::flat::{Elementwise, Flat, Region};
 use super::kernel::{Access, Kernel};
 use super::passes::Saving;
+use super::place::Piece;
 use super::plan::Plan;
 use crate::error::{Error, LargeTensor, Site};
 use crate::graph::{NodeId, StateDef, TensorData};
@@ -27,6 +28,8 @@ pub enum BufferRef {
     Temp(u32),
     /// Tensors that lie behind each other, as one: see [`Program::flats`].
     Flat(u32),
+    /// While lowering, a [`Piece`] of another buffer: steps bind that.
+    Piece(u32),
     /// A declared binding the variant does not read.
     Unused,
 }
@@ -74,6 +77,8 @@ pub struct NodeInfo {
     pub ty: TensorType,
     /// Where the result is.
     pub buffer: BufferRef,
+    /// Set where it is only a part of what is there.
+    pub piece: Option<Piece>,
     /// What it costs.
     pub cost: Cost,
     /// Which variant computes it, if it had several.
@@ -128,6 +133,11 @@ impl Program {
         self.nodes.iter().find(|n| n.id == id)
     }
 
+    /// The first node whose value is all of a buffer.
+    pub(super) fn whole(&self, buffer: BufferRef) -> Option<&NodeInfo> {
+        self.nodes.iter().find(|n| n.buffer == buffer && n.piece.is_none())
+    }
+
     /// How many bytes a step may use of a buffer.
     pub fn bytes(&self, buffer: BufferRef) -> u64 {
         match buffer {
@@ -136,7 +146,7 @@ impl Program {
             BufferRef::Constant(i) => self.constants[i as usize].bytes().len() as u64,
             BufferRef::Temp(i) => self.temps[i as usize].bytes,
             BufferRef::Flat(i) => self.flats[i as usize].bytes,
-            BufferRef::Unused => 0,
+            BufferRef::Piece(_) | BufferRef::Unused => 0,
         }
     }
 
@@ -162,7 +172,7 @@ impl Program {
     /// The `n` largest tensors: values inside the run, inputs and state.
     pub fn largest(&self, n: usize) -> Vec<LargeTensor> {
         let mut seen = HashSet::new();
-        let values = self.nodes.iter().filter(|node| matches!(node.buffer, BufferRef::Temp(_)));
+        let values = self.nodes.iter().filter(|n| matches!(n.buffer, BufferRef::Temp(_)) && n.piece.is_none());
         // A value under another shape is the same memory.
         let values = values.filter(|node| seen.insert(node.buffer)).map(|node| LargeTensor {
             what: node.op.to_string(),
@@ -191,8 +201,8 @@ impl Program {
         let ty = match buffer {
             BufferRef::Input(i) => Some(&self.inputs[i as usize].ty),
             BufferRef::State(i) => Some(&self.states[i as usize].ty),
-            BufferRef::Temp(_) => self.nodes.iter().find(|n| n.buffer == buffer).map(|n| &n.ty),
-            BufferRef::Constant(_) | BufferRef::Flat(_) | BufferRef::Unused => None,
+            BufferRef::Temp(_) => self.whole(buffer).map(|n| &n.ty),
+            BufferRef::Constant(_) | BufferRef::Flat(_) | BufferRef::Piece(_) | BufferRef::Unused => None,
         };
         ty.map_or(self.bytes(buffer), |ty| (ty.shape.numel() * ty.dtype.bytes()) as u64)
     }
@@ -205,7 +215,8 @@ impl Program {
         })
     }
 
-    /// Every dispatch (`=` marks what it writes, `~` what it reads as an image) with its kernel, buffers and groups, every slot and every byte, as text.
+    /// Every dispatch (`=` marks what it writes, `*=` over an operand, `~` what it reads as an image, `[]` what is a part of a buffer) with its
+    /// kernel, buffers and groups, every slot and every byte, as text.
     pub fn dump(&self) -> String {
         let mut out = String::new();
         self.write_dump(&mut out).expect("writing to a string");
@@ -244,11 +255,15 @@ impl Program {
             write!(out, "{i:4} %{:<4} {direction} {op:<16} {:<28} {:?}", step.node.0, kernel.shader, step.groups)?;
             for (binding, &buffer) in kernel.bindings.iter().zip(&step.buffers) {
                 let mark = match (binding.access, binding.image) {
+                    (Access::Write, _) if binding.over => "*=",
                     (Access::Write, _) => "=",
                     (Access::Read, None) => ":",
                     (Access::Read, Some(_)) => "~",
                 };
                 write!(out, " {}{mark}{}", binding.name, self.describe(buffer))?;
+                if let Some(piece) = binding.piece {
+                    write!(out, "[{piece}]")?;
+                }
             }
             if let Some(choice) = info.and_then(|n| n.choice.as_ref()) {
                 write!(out, "  [{}]", choice.variant)?;
@@ -271,7 +286,7 @@ impl Program {
                 let Flat { members, bytes } = &self.flats[i as usize];
                 format!("[{}, {} more]({bytes}B)", self.describe(members[0]), members.len() - 1)
             }
-            BufferRef::Unused => "-".into(),
+            BufferRef::Piece(_) | BufferRef::Unused => "-".into(),
         }
     }
 }

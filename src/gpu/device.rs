@@ -9,7 +9,7 @@ use super::executable::Executable;
 use super::pipeline::{Checks, Pipelines};
 use super::pipeline_store::PipelineStore;
 use super::states::States;
-use super::tune::{Table, Tuning};
+use super::tune::{Table, Tuning, apart};
 use crate::error::{Error, Result};
 use crate::exec::{AdapterClass, CompileOptions, Cooperative, Program, Target, compile};
 use crate::graph::{Recorder, Var};
@@ -420,7 +420,7 @@ impl Gpu {
     fn lower(&self, recorder: &Recorder, outputs: &[Var<'_>], options: CompileOptions) -> Result<Program> {
         if self.shared.table.tuning == Tuning::Measure {
             let before = self.choices();
-            self.tune_with(false, |_| (), |target| self.lower_for(recorder, outputs, target, options))?;
+            self.tune_with(false, |_| (), |target| self.lower_for(recorder, outputs, target, apart(options)))?;
             if *before != *self.choices() {
                 self.keep_choices().map_or_else(|e| log::warn!("what was measured is not kept: {e}"), |_| ());
             }

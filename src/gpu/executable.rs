@@ -261,8 +261,13 @@ impl Executable {
     pub fn value(&self, node: NodeId) -> Result<Option<Vec<f32>>> {
         let Some(info) = self.program.node(node) else { return Ok(None) };
         let (buffer, offset) = self.loaded.buffers.get(&self.program, info.buffer);
-        let bytes = pollster::block_on(self.gpu.read(&[(&buffer.raw, offset, info.ty.bytes())]))?;
-        Ok(bytes.into_iter().next().map(|b| bytemuck::cast_vec(words(&info.ty, &b))))
+        let all = if info.piece.is_some() { self.program.bytes(info.buffer) } else { info.ty.bytes() };
+        let bytes = pollster::block_on(self.gpu.read(&[(&buffer.raw, offset, all)]))?;
+        let words = bytes.into_iter().next().map(|b| words(&info.ty, &b));
+        Ok(words.map(|words| match info.piece {
+            Some(piece) => (0..piece.numel()).map(|e| f32::from_bits(words[piece.place(e)])).collect(),
+            None => bytemuck::cast_vec(words),
+        }))
     }
 
     /// After a run of a program from [`Gpu::compile_debug`]: the first NaN or infinity, in order of computation.

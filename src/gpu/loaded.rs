@@ -83,7 +83,7 @@ impl Buffers {
             BufferRef::Constant(i) => (&self.constants[i as usize], 0),
             BufferRef::Temp(i) => (&self.slots[program.plan.slot_of[i as usize]], program.plan.offset_of[i as usize]),
             BufferRef::Flat(i) => self.get(program, program.flats[i as usize].members[0]),
-            BufferRef::Unused => (&self.unused, 0),
+            BufferRef::Piece(_) | BufferRef::Unused => (&self.unused, 0),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::device::Gpu;
 use super::executable::Executable;
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::{Choice, Choices, CompileOptions, Measured, Program, Target};
+use crate::exec::{Choice, Choices, CompileOptions, Measured, Pass, Program, Target};
 use crate::graph::{NodeId, Recorder, Var};
 use crate::rng::Rng;
 use crate::shape::DType;
@@ -129,7 +129,7 @@ impl Gpu {
         again: bool,
         report: impl FnMut(&Tuned),
     ) -> Result<()> {
-        let options = CompileOptions::default();
+        let options = apart(CompileOptions::default());
         self.tune_with(again, report, |target| self.lower_for(recorder, outputs.as_ref(), target, options))
     }
 
@@ -277,6 +277,11 @@ impl Gpu {
         let values = outputs.f32(0).to_vec();
         Ok((executable, values))
     }
+}
+
+/// Options with which every node makes its value in memory of its own, so that it can run alone.
+pub(super) fn apart(options: CompileOptions) -> CompileOptions {
+    CompileOptions { passes: options.passes.without(Pass::Pieces).without(Pass::Over), ..options }
 }
 
 /// Where two results are further apart than `tolerance` times the largest magnitude, for people.

@@ -248,6 +248,10 @@ impl Operator for Chained {
         dispatch.param("quads", quads).param("total", total).threads(quads)
     }
 
+    fn overwritable(&self, _: &[&TensorType], _: &TensorType) -> Vec<usize> {
+        self.0.walks.iter().enumerate().filter(|(_, walk)| walk.is_whole()).map(|(i, _)| i).collect()
+    }
+
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
         Cost {
             flops: (self.0.steps.len() * output.shape.numel()) as u64,

@@ -1,9 +1,9 @@
 //! Concatenation along an axis.
 
 use super::slab::{Slab, around};
-use super::{Cost, Operator, VjpCall};
+use super::{Copies, Cost, Operator, VjpCall};
 use crate::error::{Mismatch, Result};
-use crate::exec::Lowering;
+use crate::exec::{Lowering, Piece};
 use crate::graph::{Recorder, Var};
 use crate::shape::TensorType;
 
@@ -53,6 +53,18 @@ impl Operator for Concat {
         Ok(gradients)
     }
 
+    fn copies(&self, inputs: &[&TensorType], output: &TensorType) -> Option<Copies> {
+        let (rows, inner) = around(&output.shape, self.axis);
+        let stride = output.shape.dims()[self.axis] * inner;
+        let mut first = 0;
+        let pieces = inputs.iter().map(|x| {
+            let width = x.shape.dims()[self.axis] * inner;
+            first += width;
+            Piece::new(rows, width, stride, first - width)
+        });
+        Some(Copies::Together(pieces.collect()))
+    }
+
     fn aliases(&self, inputs: &[&TensorType]) -> Option<usize> {
         (inputs.len() == 1).then_some(0)
     }
@@ -65,7 +77,7 @@ impl Operator for Concat {
         for i in 0..lowering.input_count() {
             let x = lowering.input(i);
             let width = x.ty.shape.dims()[self.axis] * inner;
-            if rows * width > 0 {
+            if rows * width > 0 && !lowering.is_in_place(i) {
                 let slab =
                     Slab { rows, columns: width, lead: 0, width, x_first: 0, x_stride: width, y_first, y_stride };
                 slab.lower(lowering, x.buffer, y)?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Mismatch, Result};
-use crate::exec::Lowering;
+use crate::exec::{Lowering, Piece};
 use crate::graph::Var;
 use crate::shape::TensorType;
 
@@ -152,6 +152,22 @@ pub trait Operator: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What it copies, if that is all it does. Compiling then spares copies where others can use the tensors where they lie.
+    fn copies(&self, _inputs: &[&TensorType], _output: &TensorType) -> Option<Copies> {
+        None
+    }
+
+    /// Over which operands the result may be written: those of which each element of the result depends on none but its own.
+    fn overwritable(&self, inputs: &[&TensorType], output: &TensorType) -> Vec<usize> {
+        let pointwise = self.pointwise(inputs, output);
+        let arguments = || pointwise.iter().flat_map(|pointwise| &pointwise.arguments);
+        let own = |i: &usize| {
+            let mut walks = arguments().filter(|(j, _)| i == j).map(|(_, walk)| walk).peekable();
+            walks.peek().is_some() && walks.all(Walk::is_whole)
+        };
+        (0..inputs.len()).filter(own).collect()
+    }
+
     /// Which operand the result is, without a dispatch: a value may then share its memory. It is not lowered.
     fn aliases(&self, _inputs: &[&TensorType]) -> Option<usize> {
         None
@@ -181,6 +197,16 @@ pub enum Ending {
         /// Whether a ReLU follows.
         relu: bool,
     },
+}
+
+/// What an operator copies that does nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Copies {
+    /// Each operand to its piece of the result, which has no other elements. [`Operator::lower`] leaves out those that
+    /// [are there](Lowering::is_in_place).
+    Together(Vec<Piece>),
+    /// A piece of the only operand.
+    OutOf(Piece),
 }
 
 /// How an operator's tensors may be stored. Kernels are written for f32; where a tensor is stored as f16, they widen what

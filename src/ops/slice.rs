@@ -1,9 +1,9 @@
 //! A run of indices of one axis, and its adjoint, which puts such a run among zeros.
 
 use super::slab::{Slab, around};
-use super::{Cost, Operator, VjpCall, operands};
+use super::{Copies, Cost, Operator, VjpCall, operands};
 use crate::error::{Mismatch, Result};
-use crate::exec::Lowering;
+use crate::exec::{Lowering, Piece};
 use crate::graph::Var;
 use crate::shape::TensorType;
 
@@ -51,6 +51,12 @@ impl Operator for Slice {
         let x_first = self.first * inner;
         let slab = Slab { rows, columns: width, lead: 0, width, x_first, x_stride, y_first: 0, y_stride: width };
         slab.lower(lowering, x.buffer, y)
+    }
+
+    fn copies(&self, inputs: &[&TensorType], _: &TensorType) -> Option<Copies> {
+        let (rows, inner) = around(&inputs[0].shape, self.axis);
+        let stride = inputs[0].shape.dims()[self.axis] * inner;
+        Some(Copies::OutOf(Piece::new(rows, self.len * inner, stride, self.first * inner)))
     }
 
     fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {

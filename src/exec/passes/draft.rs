@@ -46,6 +46,22 @@ impl Draft {
         uses
     }
 
+    /// When each node is computed.
+    pub(super) fn places(&self) -> HashMap<NodeId, usize> {
+        self.order.iter().enumerate().map(|(place, &id)| (id, place)).collect()
+    }
+
+    /// The nodes that use each value, by the node whose memory it is in; its other shapes are not among them.
+    pub(super) fn users(&self) -> HashMap<NodeId, Vec<NodeId>> {
+        let mut users: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
+        for &id in self.order.iter().filter(|&&id| self.graph.aliased(id).is_none()) {
+            for &input in &self.graph.node(id).inputs {
+                users.entry(self.root(input)).or_default().push(id);
+            }
+        }
+        users
+    }
+
     /// The node whose memory a node's value is in, where it is but another shape of that.
     pub(super) fn root(&self, mut id: NodeId) -> NodeId {
         while let Some(i) = self.graph.aliased(id) {

@@ -1,17 +1,23 @@
 //! Passes: rewritings of a graph before it is lowered, after which it takes fewer dispatches, less traffic or less memory for
-//! the same values. Each is a function from a draft to the number of places it changed.
+//! the same values. Each is a function from a draft to the number of places it changed, but for the last two, which decide where
+//! values are to lie when the graph is as it will be.
 
 mod chain;
 mod common;
 mod draft;
 mod ending;
+mod over;
+mod pieces;
 pub(super) mod recompute;
 
+use std::collections::HashMap;
 use std::fmt;
 
 pub(super) use draft::Draft;
+pub(super) use pieces::Pieces;
 
-use super::target::Target;
+use super::target::{AdapterClass, Target};
+use crate::graph::NodeId;
 use crate::ops::Ending;
 
 /// A rewriting of the graph before it is lowered.
@@ -27,11 +33,17 @@ pub enum Pass {
     Activation,
     /// Functions of elements that follow each other become one dispatch.
     Chain,
+    /// What is concatenated is written where it belongs, and slices are read where they lie.
+    Pieces,
+    /// A function of elements writes over an operand that nothing needs any more. On GPUs alone: on software a buffer that is
+    /// also written is read slowly.
+    Over,
 }
 
 impl Pass {
     /// Every pass, in the order they run.
-    pub const ALL: [Pass; 5] = [Pass::Common, Pass::Normalization, Pass::Residual, Pass::Activation, Pass::Chain];
+    pub const ALL: [Pass; 7] =
+        [Pass::Common, Pass::Normalization, Pass::Residual, Pass::Activation, Pass::Chain, Pass::Pieces, Pass::Over];
 
     /// The name in dumps and options.
     pub fn name(self) -> &'static str {
@@ -41,6 +53,8 @@ impl Pass {
             Pass::Residual => "residual",
             Pass::Activation => "activation",
             Pass::Chain => "chain",
+            Pass::Pieces => "pieces",
+            Pass::Over => "over",
         }
     }
 
@@ -49,14 +63,16 @@ impl Pass {
         Pass::ALL.into_iter().find(|pass| pass.name() == name)
     }
 
-    fn run(self, draft: &mut Draft, target: &Target) -> usize {
-        match self {
+    /// Rewrites the draft, if that is what it does.
+    fn run(self, draft: &mut Draft, target: &Target) -> Option<usize> {
+        Some(match self {
             Pass::Common => common::merge(draft),
             Pass::Normalization => ending::absorb(draft, |ending| matches!(ending, Ending::Normalize { .. })),
             Pass::Residual => ending::absorb(draft, |ending| ending == Ending::Addend),
             Pass::Activation => ending::absorb(draft, |ending| ending == Ending::Relu),
             Pass::Chain => chain::join(draft, target),
-        }
+            Pass::Pieces | Pass::Over => return None,
+        })
     }
 }
 
@@ -108,13 +124,23 @@ pub struct Saving {
     pub dispatches: usize,
     /// Bytes that are read and written no more, by the operators' own count.
     pub bytes: u64,
+    /// Bytes of values that lie in others' memory, where they would have their own.
+    pub memory: u64,
+}
+
+impl Saving {
+    /// Nothing yet.
+    pub(super) fn none(pass: Pass) -> Saving {
+        Saving { pass, sites: 0, dispatches: 0, bytes: 0, memory: 0 }
+    }
 }
 
 impl fmt::Display for Saving {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Saving { pass, sites, dispatches, bytes } = self;
-        let mib = *bytes as f64 / (1 << 20) as f64;
-        write!(f, "pass {:<13} {sites} sites, −{dispatches} dispatches, −{mib:.2} MiB", pass.name())
+        let Saving { pass, sites, dispatches, bytes, memory } = self;
+        let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+        write!(f, "pass {:<13} {sites} sites, −{dispatches} dispatches, −{:.2} MiB", pass.name(), mib(*bytes))?;
+        if *memory > 0 { write!(f, ", {:.2} MiB of values in others", mib(*memory)) } else { Ok(()) }
     }
 }
 
@@ -123,14 +149,34 @@ pub(super) fn run(draft: &mut Draft, passes: Passes, target: &Target) -> Vec<Sav
     let mut savings = Vec::new();
     for pass in Pass::ALL.into_iter().filter(|&pass| passes.has(pass)) {
         let (nodes, bytes) = draft.size();
-        let sites = pass.run(draft, target);
+        let Some(sites) = pass.run(draft, target) else { continue };
         draft.prune();
         let (left, moved) = draft.size();
         // What a pass removes takes one dispatch each.
         let (dispatches, bytes) = (nodes - left, bytes.saturating_sub(moved));
-        savings.push(Saving { pass, sites, dispatches, bytes });
+        savings.push(Saving { sites, dispatches, bytes, ..Saving::none(pass) });
     }
     savings
+}
+
+/// Where values lie that have no memory of their own.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    pub(super) pieces: Pieces,
+    /// Over which of its operands a node writes.
+    pub(super) over: HashMap<NodeId, usize>,
+}
+
+impl Places {
+    /// What the passes decide on a draft that is not rewritten any more.
+    pub(super) fn of(draft: &Draft, passes: Passes, target: &Target) -> Places {
+        let pieces = if passes.has(Pass::Pieces) { pieces::find(draft) } else { Pieces::default() };
+        let over = match passes.has(Pass::Over) && target.class == AdapterClass::Hardware {
+            true => over::find(draft, &pieces),
+            false => HashMap::new(),
+        };
+        Places { pieces, over }
+    }
 }
 
 #[cfg(test)]
