@@ -18,7 +18,7 @@ pub fn inference(gpu: &Gpu, config: &GraphCnnConfig, batch: usize) -> Result<Exe
     let mesh = MeshGraph::new(&RiggedHand::right())?;
     let r = Recorder::new();
     let shape = [batch, config.input_px, config.input_px, 3];
-    let uvd = Network { config, mesh: &mesh }.find_mesh(r.input("photo", shape))?;
+    let uvd = Network { config, mesh: &mesh }.predict(r.input("photo", shape))?.mesh_uvd;
     let mut program = gpu.compile_with(&r, [uvd], &States::seeded(gpu, SEED))?;
     let mut rng = Rng::new(SEED, 0);
     let pixels: Vec<f32> = (0..shape.iter().product()).map(|_| rng.uniform()).collect();

@@ -58,9 +58,6 @@ pub struct GraphCnnConfig {
     /// is the error that is reported, and hands seen from where they tell little weigh no more in it than others.
     #[serde(default)]
     pub vertex_l1: f32,
-    /// Whether inference looks at a photo in all four quarter turns and tells the mean ([`Network::find_mesh`]), in four times the time.
-    #[serde(default)]
-    pub quarter_turns: bool,
 }
 
 /// Lengths in the losses of the second stage are in units of four bone lengths, about half a hand, over which image
@@ -101,7 +98,6 @@ impl GraphCnnConfig {
             reads_joints: false,
             carries_mesh: false,
             vertex_l1: 0.0,
-            quarter_turns: false,
         }
     }
 
@@ -125,7 +121,6 @@ impl GraphCnnConfig {
             reads_joints: true,
             carries_mesh: true,
             vertex_l1: 0.1,
-            quarter_turns: true,
         }
     }
 

@@ -94,7 +94,7 @@ impl GraphCnn {
         let mesh = MeshGraph::new(&hand)?;
         let network = Network { config: &config, mesh: &mesh };
         let r = Recorder::new();
-        let uvd = network.find_mesh(photo_input(&r, &config, 1))?;
+        let uvd = network.predict(photo_input(&r, &config, 1))?.mesh_uvd;
         let image_program = gpu.compile_with(&r, [uvd], states)?;
         let r = Recorder::new();
         let joints = network.joints(r.input("xyz", [2, mesh.vertices, 3]))?;

@@ -5,7 +5,6 @@ mod graph_cnn;
 mod hand_model;
 mod lift;
 mod mesh_graph;
-mod quarter_turns;
 
 pub use fit::{FitOptions, FitWeights, FittedHand, HandFitter, HandParameters, Observation, record_fit};
 pub use graph_cnn::{GraphCnnConfig, Network, Prediction};

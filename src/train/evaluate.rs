@@ -35,7 +35,7 @@ impl SyntheticEvaluator {
         let r = Recorder::new();
         let photo = render::record(&r, &SceneMesh::new(&hand), BATCH, config.input_px)?.rgb;
         let network = Network { config, mesh: &mesh };
-        let xyz = Lifting::record(&r, BATCH).lift(network.find_mesh(photo)?)?;
+        let xyz = Lifting::record(&r, BATCH).lift(network.predict(photo)?.mesh_uvd)?;
         let joints = network.joints(xyz)?;
         let executable = gpu.compile_with(&r, [xyz, joints], states)?;
         Ok(SyntheticEvaluator { hand, mesh, size: config.input_px, executable })

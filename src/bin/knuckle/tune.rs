@@ -99,7 +99,7 @@ fn measure(gpu: &Gpu, config: &GraphCnnConfig, arguments: &Arguments) -> Result<
     let r = Recorder::new();
     let network = Network { config, mesh: &mesh };
     let photo = r.input("photo", [1, config.input_px, config.input_px, 3]);
-    let mesh_uvd = network.find_mesh(photo)?;
+    let mesh_uvd = network.predict(photo)?.mesh_uvd;
     tune(gpu, &format!("{}, inference", config.name), &r, &[mesh_uvd], arguments)?;
     let options = TrainOptions { batch: arguments.batch.into(), ..TrainOptions::new(config.clone()) };
     for stage in [Stage::Pretrain, Stage::Full] {
