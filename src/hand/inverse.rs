@@ -8,8 +8,8 @@
 use glam::{DMat3, DQuat, DVec3, Vec3};
 
 use super::freedoms::{FREEDOMS, HAND_FREEDOMS, Turn};
-use super::joints::{JOINTS, RIG_JOINTS, RIG_OF_JOINT, RIG_PARENTS, TIPS, finger_rig_joints};
-use super::{HandError, Pose, RiggedHand, Shape};
+use super::joints::{JOINTS, MIDDLE_MCP, MIDDLE_PIP, RIG_JOINTS, RIG_OF_JOINT, RIG_PARENTS, TIPS, finger_rig_joints};
+use super::{HandError, Pose, PosedHand, RiggedHand, Shape};
 
 /// A pose found for joints.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,19 @@ pub struct IkFit {
     pub angles: [f32; FREEDOMS],
     /// How far the joint that is worst off is from where it was asked to be, mm: rounding, if the hand can reach all.
     pub residual_mm: f32,
+}
+
+impl RiggedHand {
+    /// The hand of that scale (the length of its middle finger's MCP–PIP bone, mm) posed by [`inverse_kinematics`] on joints:
+    /// "direct linear blend skinning" of Ge et al. 2019, §5.2.
+    ///
+    /// # Errors
+    /// As [`inverse_kinematics`]; a scale that is not positive and finite makes such a shape.
+    pub fn posed_on(&self, joints: &[Vec3; JOINTS], scale_mm: f32) -> Result<PosedHand, HandError> {
+        let rest = self.pose(&Pose::default(), &Shape::default()).joints;
+        let shape = Shape { scale: scale_mm / rest[MIDDLE_MCP].distance(rest[MIDDLE_PIP]), ..Shape::default() };
+        Ok(self.pose(&inverse_kinematics(self, joints, &shape)?.pose, &shape))
+    }
 }
 
 /// The pose that brings a hand's joints to the given places (mm, in any axes; in the order of

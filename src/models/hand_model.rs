@@ -14,7 +14,7 @@ use crate::gpu::{Executable, Gpu, States};
 use crate::graph::Recorder;
 use crate::hand::camera::Crop;
 use crate::hand::joints::{BONES, JOINTS, MIDDLE_MCP, MIDDLE_PIP, WRIST};
-use crate::hand::{Camera, Pose, RiggedHand, Shape};
+use crate::hand::{Camera, Pose, PosedHand, RiggedHand, Shape};
 use crate::shape::TensorType;
 use crate::train::checkpoint::{self, Metadata, Precision};
 
@@ -38,6 +38,10 @@ pub struct InferOptions {
     pub camera: Option<Camera>,
     /// The true depth of the wrist, mm; otherwise it is found from the scale.
     pub root_depth_mm: Option<f32>,
+    /// The mesh is the rigged hand's, posed by inverse kinematics on the joints found, instead of the network's own: the direct linear
+    /// blend skinning that Ge et al. 2019, §5.2, compare with. It bends as hands do and has the thickness of one where a network that is
+    /// in doubt draws thin fingers; joints move to where its bones, of their true length, come nearest.
+    pub rigged: bool,
 }
 
 impl InferOptions {
@@ -72,6 +76,7 @@ pub struct HandMesh {
 pub struct GraphCnn {
     config: GraphCnnConfig,
     mesh: MeshGraph,
+    hand: RiggedHand,
     states: States,
     image_program: Executable,
     pose_program: Executable,
@@ -103,7 +108,7 @@ impl GraphCnn {
         let default_scale_mm = rest[MIDDLE_MCP].distance(rest[MIDDLE_PIP]);
         let bone_ratios = BONES.map(|(a, b)| rest[a].distance(rest[b]) / default_scale_mm);
         let states = states.clone();
-        Ok(GraphCnn { config, mesh, states, image_program, pose_program, bone_ratios, default_scale_mm })
+        Ok(GraphCnn { config, mesh, hand, states, image_program, pose_program, bone_ratios, default_scale_mm })
     }
 
     /// Reads a weights file: its header names the network's sizes, its tensors must be exactly the network's. See
@@ -230,8 +235,22 @@ impl GraphCnn {
         let root = joint(z, WRIST);
         let in_photo = |p: Vec3| crop.backward(camera.project(p));
         let vertices = rays.iter().zip(&relative).map(|(ray, rest)| *ray * z + *rest - root);
+        let joints_mm = std::array::from_fn(|j| joint(z, j) - root);
+        if options.rigged {
+            let posed = self.hand.posed_on(&joints_mm, scale).map_err(|e| Error::Hand(e.to_string()))?;
+            let PosedHand { vertices, joints, .. } = posed;
+            let wrist = joints[WRIST];
+            return Ok(HandMesh {
+                uv: joints.map(|p| in_photo(p + root)),
+                joints_mm: joints.map(|p| p - wrist),
+                vertices_uv: vertices.iter().map(|&p| in_photo(p + root)).collect(),
+                vertices_mm: vertices.iter().map(|&p| p - wrist).collect(),
+                faces: self.mesh.faces.clone(),
+                root_mm: root + wrist,
+            });
+        }
         Ok(HandMesh {
-            joints_mm: std::array::from_fn(|j| joint(z, j) - root),
+            joints_mm,
             uv: std::array::from_fn(|j| in_photo(joint(z, j))),
             vertices_mm: vertices.collect(),
             vertices_uv: uvd.iter().map(|p| crop.backward((p.truncate() + Vec2::ONE) * half)).collect(),

@@ -6,7 +6,7 @@ use super::metrics::{Evaluation, distances, mean};
 use super::trainer::truth_of;
 use crate::data::mesh::SceneMesh;
 use crate::data::{SceneBatch, SceneSampler, Views, render};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::gpu::{Data, Executable, Gpu, States};
 use crate::graph::Recorder;
 use crate::hand::RiggedHand;
@@ -25,6 +25,7 @@ pub struct SyntheticEvaluator {
     mesh: MeshGraph,
     size: usize,
     executable: Executable,
+    rigged: bool,
 }
 
 impl SyntheticEvaluator {
@@ -38,7 +39,13 @@ impl SyntheticEvaluator {
         let xyz = Lifting::record(&r, BATCH).lift(network.predict(photo)?.mesh_uvd)?;
         let joints = network.joints(xyz)?;
         let executable = gpu.compile_with(&r, [xyz, joints], states)?;
-        Ok(SyntheticEvaluator { hand, mesh, size: config.input_px, executable })
+        Ok(SyntheticEvaluator { hand, mesh, size: config.input_px, executable, rigged: false })
+    }
+
+    /// Judges the rigged hand posed on the joints found instead of the network's own mesh, if asked:
+    /// [`InferOptions::rigged`](crate::models::InferOptions::rigged).
+    pub fn rigged(self, rigged: bool) -> Self {
+        SyntheticEvaluator { rigged, ..self }
     }
 
     /// Errors over the first `count` samples of `seed`, in free rotation.
@@ -61,7 +68,14 @@ impl SyntheticEvaluator {
                     values.chunks_exact(3).map(|p| Vec3::from_slice(p) * scale).collect()
                 };
                 let joints: [Vec3; JOINTS] = points(1, JOINTS).try_into().expect("21 joints");
-                let vertices = points(0, self.mesh.vertices);
+                let (joints, vertices) = match self.rigged {
+                    true => {
+                        let posed = self.hand.posed_on(&joints, scale).map_err(|e| Error::Hand(e.to_string()))?;
+                        let wrist = posed.joints[WRIST];
+                        (posed.joints.map(|p| p - wrist), posed.vertices.iter().map(|&p| p - wrist).collect())
+                    }
+                    false => (joints, points(0, self.mesh.vertices)),
+                };
                 evaluation.add(&joints, truth.joints, Some((&vertices, truth.vertices)));
             }
         }

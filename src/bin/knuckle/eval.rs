@@ -23,6 +23,9 @@ pub struct Arguments {
     /// The folder's hands are left ones
     #[arg(long, requires = "folder")]
     left: bool,
+    /// Judge the rigged hand posed on the joints found instead of the network's own mesh, as `infer --rigged`
+    #[arg(long)]
+    rigged: bool,
     /// PCK curves to write (PNG)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -41,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("adapter {}\nmodel   {}", gpu.adapter(), arguments.weights.name(&model));
     let mut curves = Vec::new();
     if samples > 0 {
-        let mut evaluator = SyntheticEvaluator::new(&gpu, model.config(), model.states())?;
+        let mut evaluator = SyntheticEvaluator::new(&gpu, model.config(), model.states())?.rigged(arguments.rigged);
         let evaluation = evaluator.evaluate(VALIDATION_SEED, samples)?;
         print("rendered hands, free rotation, wrist and scale given", &evaluation);
         let training_seed = TrainOptions::new(model.config().clone()).seed;
@@ -50,7 +53,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         curves.push(("rendered hands", evaluation.joint_errors));
     }
     if let Some(folder) = &arguments.folder {
-        let evaluation = photos(&mut model, folder, arguments.left)?;
+        let evaluation = photos(&mut model, folder, arguments)?;
         let protocol = "relative to the wrist, middle MCP–PIP bone scaled to the truth";
         print(&format!("{}, {protocol}", folder.display()), &evaluation);
         curves.push(("photos", evaluation.joint_errors));
@@ -64,13 +67,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn photos(model: &mut GraphCnn, folder: &Path, left: bool) -> Result<Evaluation> {
+fn photos(model: &mut GraphCnn, folder: &Path, &Arguments { left, rigged, .. }: &Arguments) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
     for photo in PhotoFolder::open(folder)?.iter() {
         let photo = photo?;
         let scale_mm = photo.scale_mm();
-        let options =
-            InferOptions { scale_mm: Some(scale_mm), left, camera: Some(photo.camera), ..InferOptions::default() };
+        let (scale, camera) = (Some(scale_mm), Some(photo.camera));
+        let options = InferOptions { scale_mm: scale, left, camera, rigged, ..InferOptions::default() };
         let hand = model.infer(&photo.photo, &options)?;
         evaluation.add(&scaled_to_bone(&hand.joints_mm, scale_mm), &photo.joints_mm, None);
     }

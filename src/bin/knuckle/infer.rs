@@ -38,6 +38,9 @@ pub struct Arguments {
     /// The hands are left ones
     #[arg(long)]
     left: bool,
+    /// Mesh and joints are those of the rigged hand, posed by inverse kinematics on the joints found
+    #[arg(long)]
+    rigged: bool,
     #[command(flatten)]
     weights: Weights,
 }
@@ -98,7 +101,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 fn find(model: &mut GraphCnn, path: &Path, base: Option<&Path>, arguments: &Arguments) -> Result<Image> {
     let photo = Photo::open(path)?;
-    let options = InferOptions { scale_mm: arguments.scale_mm, left: arguments.left, ..InferOptions::default() };
+    let options = InferOptions {
+        scale_mm: arguments.scale_mm,
+        left: arguments.left,
+        rigged: arguments.rigged,
+        ..InferOptions::default()
+    };
     let start = Instant::now();
     let hand = model.infer(&photo, &options)?;
     let ms = start.elapsed().as_secs_f64() * 1e3;
