@@ -99,8 +99,9 @@ fn a_rigged_hand_has_the_bones_and_the_skin_of_the_rig() -> Result<()> {
         for (a, b) in BONES {
             let (length, expected) =
                 (found.joints_mm[a].distance(found.joints_mm[b]), size * rest.joints[a].distance(rest.joints[b]));
-            // The tips lie on the skin, which bends.
-            assert!((length - expected).abs() < 0.1 || TIPS.contains(&b), "{a}–{b}: {length} mm, not {expected}");
+            // The palm's arch moves the bases a little against the wrist; tips lie on the skin, which bends.
+            let most = if a == 0 { 3.0 } else { 0.1 };
+            assert!((length - expected).abs() < most || TIPS.contains(&b), "{a}–{b}: {length} mm, not {expected}");
         }
         assert!(found.joints_mm[0].length() < 1e-3, "the wrist is the origin");
         for (&tip, vertex) in TIPS.iter().zip(hand.tip_vertices()) {
