@@ -29,7 +29,7 @@
 //!
 //! [`Call::run`] is strict: every output begins as NaN and, in a second run, as another word, so an element that was not
 //! written or that depends on what was there before is found; words behind the end of each output must survive. A shader
-//! that does not parse, validate or bind answers with a typed [`Error`](crate::Error) that carries naga's message with the
+//! that does not parse, validate or bind answers with a typed [`Error`] that carries naga's message with the
 //! line; [`expect_error`] turns such an error into the success of a test. [`Call::faults`] runs the shader under the sanitizer;
 //! [`Call::bench`] times the same call.
 
