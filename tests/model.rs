@@ -373,6 +373,11 @@ fn the_learning_rate_does_not_know_the_length_until_the_end() {
     assert!((rate(200) - 0.01).abs() < 1e-6, "a stage begins slowly");
     assert!(rate(699) == 1.0 && (rate(850) - 0.505).abs() < 0.01 && rate(999) < 0.0101);
     assert!((700..999).all(|step| rate(step + 1) < rate(step)));
+    let slow = TrainOptions { decay: 1.0, ..of(800) };
+    assert!((slow.learning_rate_at(499) - 0.505).abs() < 0.001, "falls from the first step on");
+    let level = TrainOptions { decay: 0.0, ..of(800) };
+    assert_eq!(level.learning_rate_at(999), 1.0);
+    assert!(TrainOptions { decay: 1.5, ..of(800) }.check().is_err());
 }
 
 #[test]

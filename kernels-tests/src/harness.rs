@@ -98,6 +98,8 @@ pub enum Stage {
     Checked,
     /// A grid that had to be folded changes nothing.
     Folded,
+    /// Kernels whose invocations do the work of several, and divide by constants, give the same bits.
+    Coarse,
     /// The kernels meant for the other class of adapter are within the budget too.
     OtherClass,
     /// Every variant of its kernels is within the budget.
@@ -105,7 +107,7 @@ pub enum Stage {
     /// Compiled with every pass it gives the same bits; where a multiplication and an addition may have met in one kernel, which
     /// compilers fuse as they please, results within the budget.
     Passes,
-    /// With operands that are read as pieces of larger tensors, and results that are written into such or over operands, it gives
+    /// With operands that are read as pieces of larger tensors by kernels that are coarse where they can be, and results that are written into such or over operands, it gives
     /// the same bits, and what is beside a result stays as it was.
     Pieces,
     /// The sanitizer has nothing to say, and changes nothing.
@@ -253,6 +255,12 @@ impl Prover {
         }
         let folded = run(&self.trusted, &trial.smallest_grid(own), POISONS[0])?;
         same_bits(&first, &folded).map_err(fail(Stage::Folded))?;
+        let coarse = Target { coarse_from: Some(0), ..own.clone() };
+        let coarsened = run(&self.trusted, &coarse, POISONS[1])?;
+        // Here too a GPU's compiler may fuse other ones.
+        if !(own.class == AdapterClass::Hardware && within_ulps(&first, &coarsened, 2)) {
+            same_bits(&first, &coarsened).map_err(fail(Stage::Coarse))?;
+        }
         let other = run(&self.other, &other_class(own), POISONS[0])?;
         let allowed = trial.budget(&other_class(own), strict);
         let passes = trial.forward(&other, allowed).and_then(|_| trial.gradient(&other, allowed));
@@ -285,7 +293,7 @@ impl Prover {
                 same_bits(&first, &rewritten).map_err(fail(Stage::Passes))?;
             }
         }
-        for (gpu, target, plain) in [(&self.trusted, own, &first), (&self.other, &other_class, &other)] {
+        for (gpu, target, plain) in [(&self.trusted, &coarse, &first), (&self.other, &other_class, &other)] {
             let pieces = trial.run_in_pieces(gpu, target).map_err(fail(Stage::Pieces))?;
             let within = || {
                 let allowed = trial.budget(target, strict);

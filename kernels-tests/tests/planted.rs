@@ -35,6 +35,8 @@ struct Planted {
     slope: f32,
     /// The factor on the kind of adapter that this one is not.
     elsewhere: f32,
+    /// The factor where all kernels are to be coarse.
+    coarse: f32,
     /// Counts lowerings; the factor is wrong in the one with this number.
     counter: Option<(&'static AtomicU32, u32)>,
     /// The factor of the second variant, if there is one.
@@ -64,6 +66,9 @@ impl Operator for Planted {
         let (x, y, n) = (lowering.input(0).buffer, lowering.output(), lowering.output_ty().shape.numel());
         let here = kernels_tests::harness::TRUSTED.target().class;
         let mut twice = if lowering.target().class == here { 2.0 } else { self.elsewhere };
+        if lowering.target().coarse_from == Some(0) {
+            twice = self.coarse;
+        }
         if self.counter.is_some_and(|(count, wrong)| count.fetch_add(1, Ordering::Relaxed) + 1 == wrong) {
             twice = 2.000_01;
         }
@@ -95,6 +100,7 @@ const RIGHT: Planted = Planted {
     },
     slope: 2.0,
     elsewhere: 2.0,
+    coarse: 2.0,
     counter: None,
     variant: None,
 };
@@ -179,6 +185,11 @@ fn checked_rejects_a_result_that_differs() {
 fn folded_rejects_an_index_from_x_alone() {
     const X_ALONE: &[&str] = &[HEAD, "let i = id.x; if i < params.n { y[i] = params.twice * x[i]; } }"];
     assert_rejected(Planted::new(X_ALONE), Stage::Folded, "tensor 0");
+}
+
+#[test]
+fn coarse_rejects_a_result_that_differs() {
+    assert_rejected(Planted { coarse: 2.000_001, ..RIGHT }, Stage::Coarse, "tensor 0");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use super::coarsening::{coarsened, divisors, with_constants};
 use super::halves::through_halves;
 use super::place::{Piece, Place, through_places};
 use super::sanitize::FILE_MARK;
@@ -175,6 +176,25 @@ pub struct Kernel {
     pub workgroup_size: [u32; 3],
     /// Workgroup memory it declares, bytes.
     pub workgroup_bytes: u32,
+    /// How many invocations, as the text was written, one does the work of.
+    pub coarseness: u32,
+    /// The members of the uniform struct that integers are divided by.
+    pub divisors: Vec<String>,
+}
+
+/// How a kernel's text is changed before a driver gets it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rewriting<'a> {
+    /// Arrays that hold f16.
+    pub(super) halves: &'a [&'a str],
+    /// Up to how many of the other read-only arrays become images.
+    pub(super) images: usize,
+    /// Arrays that lie elsewhere.
+    pub(super) places: &'a [(&'a str, Place)],
+    /// Members of the uniform struct that become constants.
+    pub(super) constants: &'a [(&'a str, u32)],
+    /// How many invocations one does the work of, if that is possible.
+    pub(super) coarseness: u32,
 }
 
 impl Kernel {
@@ -188,20 +208,20 @@ impl Kernel {
         halves: &[&str],
         images: usize,
     ) -> Result<Arc<Kernel>> {
-        Kernel::placed(shader, defines, parts, halves, images, &[])
+        let rewriting = Rewriting { halves, images, places: &[], constants: &[], coarseness: 1 };
+        Kernel::rewritten(shader, defines, parts, rewriting)
     }
 
-    /// The same with the arrays that `places` names where it says.
-    pub(super) fn placed(
+    /// The same with the text changed as `rewriting` says.
+    pub(super) fn rewritten(
         shader: &Shader,
         defines: &[(&'static str, Define)],
         parts: &[Shader],
-        halves: &[&str],
-        images: usize,
-        places: &[(&str, Place)],
+        rewriting: Rewriting<'_>,
     ) -> Result<Arc<Kernel>> {
         type Cache = Mutex<HashMap<(&'static str, String, usize), Arc<Kernel>>>;
         static CACHE: LazyLock<Cache> = LazyLock::new(Default::default);
+        let Rewriting { halves, images, places, constants, coarseness } = rewriting;
         let mut prelude = String::new();
         if !halves.is_empty() {
             prelude += &format!("enable f16; // {}\n", halves.join(", "));
@@ -215,6 +235,12 @@ impl Kernel {
         for (name, place) in places {
             prelude += &format!("// {name}: {place}\n");
         }
+        for (name, value) in constants {
+            prelude += &format!("// {name} = {value}\n");
+        }
+        if coarseness > 1 {
+            prelude += &format!("// {coarseness} in turn\n");
+        }
         let key = (shader.name, prelude.clone(), images);
         if let Some(kernel) = CACHE.lock().unwrap_or_else(|e| e.into_inner()).get(&key) {
             // Two shaders from different crates may bear one path.
@@ -222,7 +248,7 @@ impl Kernel {
                 return Ok(kernel.clone());
             }
         }
-        let kernel = Arc::new(reflect(shader, prelude, parts, halves, images, places)?);
+        let kernel = Arc::new(reflect(shader, prelude, parts, rewriting)?);
         CACHE.lock().unwrap_or_else(|e| e.into_inner()).insert(key, kernel.clone());
         Ok(kernel)
     }
@@ -271,14 +297,8 @@ fn parse(source: &str) -> Result<naga::Module, String> {
     Ok(module)
 }
 
-fn reflect(
-    shader: &Shader,
-    prelude: String,
-    parts: &[Shader],
-    halves: &[&str],
-    images: usize,
-    places: &[(&str, Place)],
-) -> Result<Kernel> {
+fn reflect(shader: &Shader, prelude: String, parts: &[Shader], rewriting: Rewriting<'_>) -> Result<Kernel> {
+    let Rewriting { halves, images, places, constants, coarseness } = rewriting;
     let fail = |message: String| Error::Shader { shader: shader.name.to_string(), message };
     let written = source(&prelude, parts, shader);
     let mut source = written.clone();
@@ -298,6 +318,17 @@ fn reflect(
             Err(e) => log::debug!("{} stays with buffers: {e}", shader.name),
         }
     }
+    let divisors = divisors(&module);
+    if !constants.is_empty() {
+        source = with_constants(&source, &module, constants);
+        module = parse(&source).map_err(fail)?;
+    }
+    let coarse = if coarseness > 1 { coarsened(&source, &module, coarseness) } else { None };
+    let coarseness = if coarse.is_some() { coarseness } else { 1 };
+    if let Some(coarse) = coarse {
+        source = coarse;
+        module = parse(&source).map_err(fail)?;
+    }
     let entry = module
         .entry_points
         .iter()
@@ -314,6 +345,8 @@ fn reflect(
         params_size: 0,
         workgroup_size: entry.workgroup_size,
         workgroup_bytes: 0,
+        coarseness,
+        divisors,
     };
     for (_, var) in module.global_variables.iter() {
         let name = var.name.clone().unwrap_or_default();

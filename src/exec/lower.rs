@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use super::choice::{Choice, ShapeClass};
 use super::flat::Elementwise;
-use super::kernel::{Access, Define, Kernel, Scalar, Shader};
+use super::kernel::{Access, Define, Kernel, Rewriting, Scalar, Shader};
 use super::passes::{self, Draft, Pass, Passes, Places, Saving, recompute};
 use super::place::{Piece, Place};
 use super::plan::{Plan, lifetimes};
 use super::program::{BufferRef, NodeInfo, Port, Program, Step};
-use super::target::Target;
+use super::target::{COARSENESS, Target};
 use super::texel::LARGEST_IMAGE_BYTES;
 use crate::error::{Error, Result, Site};
 use crate::graph::{Graph, Kind, NodeId, TensorData};
@@ -682,14 +682,14 @@ impl Dispatch<'_> {
     /// Emits the dispatch with at least `n` invocations along x. Past the adapter's limit the grid folds into y: such
     /// kernels take their index from `flat_index` of `common/index.wgsl`.
     pub fn threads(self, n: usize) -> Result<()> {
-        let kernel = self.kernel()?;
+        let kernel = self.kernel(Some(n))?;
         let grid = grid(n, &kernel, self.build.target());
         self.emit(kernel, grid)
     }
 
     /// Emits the dispatch with this many workgroups.
     pub fn groups(self, groups: [usize; 3]) -> Result<()> {
-        let kernel = self.kernel()?;
+        let kernel = self.kernel(None)?;
         self.emit(kernel, groups)
     }
 
@@ -699,7 +699,8 @@ impl Dispatch<'_> {
         if needs > has { Err(Error::KernelLimit { kernel: kernel(), what, needs, has, site: *site }) } else { Ok(()) }
     }
 
-    fn kernel(&self) -> Result<Arc<Kernel>> {
+    /// The kernel for `n` invocations along x that do not care how they are grouped, or for workgroups.
+    fn kernel(&self, n: Option<usize>) -> Result<Arc<Kernel>> {
         for (_, value) in self.defines.iter().chain(&self.params) {
             value
                 .counted()
@@ -718,9 +719,10 @@ impl Dispatch<'_> {
         let piece = |&(name, buffer): &(&'static str, BufferRef)| {
             self.build.piece_at(buffer).map(|(_, piece)| (name, Place::Piece(piece)))
         };
+        let plain = Rewriting { halves: &halves, images, places: &[], constants: &[], coarseness: 1 };
         let mut places: Vec<(&str, Place)> = self.buffers.iter().filter_map(piece).collect();
         if let Some(over) = self.build.over() {
-            let kernel = Kernel::new(self.shader, defines, parts, &halves, images)?;
+            let kernel = Kernel::rewritten(self.shader, defines, parts, plain)?;
             let bound = self.buffers.iter().filter(|(_, buffer)| *buffer == over).map(|(name, _)| *name);
             let writes = |name: &&str| kernel.binding(name).is_some_and(|b| b.access == Access::Write);
             let (written, read): (Vec<&str>, Vec<&str>) = bound.partition(writes);
@@ -728,7 +730,21 @@ impl Dispatch<'_> {
                 places.extend(read.into_iter().map(|name| (name, Place::Over(written.to_string()))));
             }
         }
-        Kernel::placed(self.shader, defines, parts, &halves, images, &places)
+        let placed = Rewriting { places: &places, ..plain };
+        let kernel = Kernel::rewritten(self.shader, defines, parts, placed)?;
+        let Some(from) = n.and(self.build.target().coarse_from) else { return Ok(kernel) };
+        // Elementwise dispatches may be joined: together they are large, and their parameters are not known yet.
+        let joined = self.elementwise.is_some();
+        if !joined && n < Some(from) {
+            return Ok(kernel);
+        }
+        let divisor = |&(name, value): &(&'static str, Define)| match value.counted() {
+            Ok(Define::U32(value)) if kernel.divisors.iter().any(|divisor| divisor == name) => Some((name, value)),
+            _ => None,
+        };
+        let constants: Vec<_> = self.params.iter().filter_map(divisor).filter(|_| !joined).collect();
+        let coarse = Rewriting { constants: &constants, coarseness: COARSENESS, ..placed };
+        Kernel::rewritten(self.shader, defines, parts, coarse)
     }
 
     fn emit(self, kernel: Arc<Kernel>, groups: [usize; 3]) -> Result<()> {
@@ -736,7 +752,8 @@ impl Dispatch<'_> {
         let target = self.build.target();
         let buffers = kernel.bindings.iter().filter(|b| b.image.is_none()).count();
         let invocations_a_group: u64 = kernel.workgroup_size.iter().map(|&n| u64::from(n)).product();
-        let invocations = groups.iter().fold(invocations_a_group, |n, &g| n.saturating_mul(g as u64));
+        let numbered = invocations_a_group * u64::from(kernel.coarseness);
+        let invocations = groups.iter().fold(numbered, |n, &g| n.saturating_mul(g as u64));
         let largest = self.buffers.iter().map(|&(_, buffer)| self.build.bytes(buffer)).max().unwrap_or(0);
         let limits: [(&'static str, u64, u64); 6] = [
             ("workgroups a dimension", *groups.iter().max().unwrap_or(&1) as u64, target.max_groups.into()),
@@ -805,7 +822,7 @@ impl Dispatch<'_> {
 
 /// The workgroups of `kernel` for `n` invocations along x, folded into y past the adapter's limit.
 pub(super) fn grid(n: usize, kernel: &Kernel, target: &Target) -> [usize; 3] {
-    let groups = n.div_ceil(kernel.workgroup_size[0] as usize).max(1);
+    let groups = n.div_ceil((kernel.workgroup_size[0] * kernel.coarseness) as usize).max(1);
     let max = target.max_groups as usize;
     if groups <= max { [groups, 1, 1] } else { [max, groups.div_ceil(max), 1] }
 }

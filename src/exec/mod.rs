@@ -2,6 +2,7 @@
 //! touches a device.
 
 mod choice;
+mod coarsening;
 mod excerpt;
 mod flat;
 mod halves;
@@ -25,5 +26,6 @@ pub use passes::{Pass, Passes, Saving};
 pub use place::Piece;
 pub use plan::{MemoryReport, Plan};
 pub use program::{BufferRef, NodeInfo, Port, Program, Step, Temp};
-pub use target::{AdapterClass, Cooperative, Target};
+pub(crate) use target::COARSE_FROM;
+pub use target::{AdapterClass, COARSENESS, Cooperative, Target};
 pub use texel::{IMAGE_WIDTH, Texel};

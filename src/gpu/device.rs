@@ -11,7 +11,7 @@ use super::pipeline_store::PipelineStore;
 use super::states::States;
 use super::tune::{Table, Tuning, apart};
 use crate::error::{Error, Result};
-use crate::exec::{AdapterClass, CompileOptions, Cooperative, Program, Target, compile};
+use crate::exec::{AdapterClass, COARSE_FROM, CompileOptions, Cooperative, Program, Target, compile};
 use crate::graph::{Recorder, Var};
 use crate::shape::DType;
 
@@ -297,6 +297,8 @@ impl Gpu {
             } else {
                 0
             },
+            // Faults are told with the invocation that they happened in.
+            coarse_from: (software && checks != Checks::Sanitized).then_some(COARSE_FROM),
             choices: None,
         };
         let faults = Arc::new(Mutex::new(Faults::default()));

@@ -1,6 +1,6 @@
 //! Functions of two variables, applied element by element with broadcasting.
 
-use super::chain::{Function, Pointwise, walk};
+use super::chain::{Chain, Function, Pointwise, Walk, walk};
 use super::{Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
@@ -161,6 +161,11 @@ fn lower_binary(lowering: &mut Lowering<'_>, op: u32) -> Result<()> {
         let quads = shape.numel().div_ceil(4);
         let dispatch = lowering.dispatch(&BINARY).define("WG", lanes).define("OP", op);
         return dispatch.bind("a", a.buffer).bind("b", b.buffer).bind("y", y).param("quads", quads).threads(quads);
+    }
+    let walks: Option<Vec<Walk>> =
+        (0..lowering.input_count()).map(|i| walk(&shape, &lowering.input_ty(i).shape)).collect();
+    if let Some(walks) = walks.filter(|walks| walks.iter().all(Walk::is_in_vectors)) {
+        return Chain::of_two(op, walks).lower(lowering);
     }
     let axes = collapse(&shape, &a.ty.shape, &b.ty.shape);
     lower_strided(lowering, op, &axes)

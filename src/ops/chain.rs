@@ -20,6 +20,9 @@ const CHAIN: Shader = shader!(
 pub(crate) const MAX_OPERANDS: usize = 6;
 pub(crate) const MAX_STEPS: usize = 8;
 
+/// The walk that loads every element by itself, as the kernel names it.
+const EACH: u32 = 5;
+
 /// What an operator does to each element of its result, if that depends on one element of each operand alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Pointwise {
@@ -75,6 +78,11 @@ impl Walk {
         matches!(*self.0, [Stretch { stride: 1, .. }]) || self.0.iter().all(|axis| axis.extent == 1)
     }
 
+    /// Whether four neighbours are found with one load.
+    pub(super) fn is_in_vectors(&self) -> bool {
+        self.kind() != EACH
+    }
+
     /// The kind of walk as the kernel names it.
     fn kind(&self) -> u32 {
         let quads = |n: usize| n.is_multiple_of(4);
@@ -87,7 +95,7 @@ impl Walk {
                 3
             }
             [Stretch { extent, stride: 0 }, ..] if quads(extent) => 4,
-            _ => 5,
+            _ => EACH,
         }
     }
 }
@@ -116,6 +124,12 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
+    /// One function of two variables by its number in `binary_functions.wgsl`, of one or two operands.
+    pub(super) fn of_two(code: u32, walks: Vec<Walk>) -> Chain {
+        let arguments = vec![Argument::Operand(0), Argument::Operand(walks.len() - 1)];
+        Chain { walks, steps: vec![(Function::Binary { code }, arguments)] }
+    }
+
     /// One more operand.
     pub(crate) fn operand(&mut self, walk: Walk) -> Argument {
         self.walks.push(walk);
@@ -160,6 +174,46 @@ impl Chain {
     /// What computes it.
     pub(crate) fn operator(self) -> Arc<dyn Operator> {
         Arc::new(Chained(self))
+    }
+
+    /// Emits its dispatch.
+    pub(super) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        let Chain { walks, steps } = self;
+        let operands: Vec<BufferRef> = (0..walks.len()).map(|i| lowering.input(i).buffer).collect();
+        let (y, lanes, total) = (lowering.output(), lowering.target().lanes(), lowering.output_ty().shape.numel());
+        let quads = total.div_ceil(4);
+        let mut dispatch = lowering.dispatch(&CHAIN).define("WG", lanes).bind("y", y);
+        for i in 0..MAX_OPERANDS {
+            let walk = walks.get(i);
+            dispatch = dispatch.define(WALK[i], walk.map_or(0, Walk::kind));
+            dispatch = dispatch.bind(OPERAND[i], operands.get(i).copied().unwrap_or(BufferRef::Unused));
+            let axis =
+                |n: usize| walk.and_then(|walk| walk.0.get(n)).copied().unwrap_or(Stretch { extent: 1, stride: 0 });
+            let [inner, middle, outer] = [0, 1, 2].map(axis);
+            dispatch = dispatch.param(INNER[i], inner.extent).param(MIDDLE[i], middle.extent);
+            dispatch = dispatch.param(INNER_STRIDE[i], inner.stride).param(MIDDLE_STRIDE[i], middle.stride);
+            dispatch = dispatch.param(OUTER_STRIDE[i], outer.stride);
+        }
+        for i in 0..MAX_STEPS {
+            let (kind, code, a, b) = match steps.get(i).map(|(function, _)| *function) {
+                None => (0, 0, 0.0, 0.0),
+                Some(Function::Unary { code, a, b }) => (1, code, a, b),
+                Some(Function::Gradient { code, a }) => (2, code, a, 0.0),
+                Some(Function::Binary { code }) => (3, code, 0.0, 0.0),
+                Some(Function::Choice) => (4, 0, 0.0, 0.0),
+                Some(Function::Same) => (5, 0, 0.0, 0.0),
+            };
+            let argument = |n: usize| match steps.get(i).and_then(|(_, arguments)| arguments.get(n)) {
+                Some(Argument::Step(step)) => MAX_OPERANDS + step,
+                Some(Argument::Operand(operand)) => *operand,
+                None => 0,
+            };
+            dispatch = dispatch.define(KIND[i], kind as u32).define(CODE[i], code);
+            dispatch =
+                dispatch.define(FIRST[i], argument(0)).define(SECOND[i], argument(1)).define(THIRD[i], argument(2));
+            dispatch = dispatch.param(SLOPE_A[i], a).param(SLOPE_B[i], b);
+        }
+        dispatch.param("quads", quads).param("total", total).threads(quads)
     }
 }
 
@@ -210,42 +264,7 @@ impl Operator for Chained {
     }
 
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
-        let Chain { walks, steps } = &self.0;
-        let operands: Vec<BufferRef> = (0..walks.len()).map(|i| lowering.input(i).buffer).collect();
-        let (y, lanes, total) = (lowering.output(), lowering.target().lanes(), lowering.output_ty().shape.numel());
-        let quads = total.div_ceil(4);
-        let mut dispatch = lowering.dispatch(&CHAIN).define("WG", lanes).bind("y", y);
-        for i in 0..MAX_OPERANDS {
-            let walk = walks.get(i);
-            dispatch = dispatch.define(WALK[i], walk.map_or(0, Walk::kind));
-            dispatch = dispatch.bind(OPERAND[i], operands.get(i).copied().unwrap_or(BufferRef::Unused));
-            let axis =
-                |n: usize| walk.and_then(|walk| walk.0.get(n)).copied().unwrap_or(Stretch { extent: 1, stride: 0 });
-            let [inner, middle, outer] = [0, 1, 2].map(axis);
-            dispatch = dispatch.param(INNER[i], inner.extent).param(MIDDLE[i], middle.extent);
-            dispatch = dispatch.param(INNER_STRIDE[i], inner.stride).param(MIDDLE_STRIDE[i], middle.stride);
-            dispatch = dispatch.param(OUTER_STRIDE[i], outer.stride);
-        }
-        for i in 0..MAX_STEPS {
-            let (kind, code, a, b) = match steps.get(i).map(|(function, _)| *function) {
-                None => (0, 0, 0.0, 0.0),
-                Some(Function::Unary { code, a, b }) => (1, code, a, b),
-                Some(Function::Gradient { code, a }) => (2, code, a, 0.0),
-                Some(Function::Binary { code }) => (3, code, 0.0, 0.0),
-                Some(Function::Choice) => (4, 0, 0.0, 0.0),
-                Some(Function::Same) => (5, 0, 0.0, 0.0),
-            };
-            let argument = |n: usize| match steps.get(i).and_then(|(_, arguments)| arguments.get(n)) {
-                Some(Argument::Step(step)) => MAX_OPERANDS + step,
-                Some(Argument::Operand(operand)) => *operand,
-                None => 0,
-            };
-            dispatch = dispatch.define(KIND[i], kind as u32).define(CODE[i], code);
-            dispatch =
-                dispatch.define(FIRST[i], argument(0)).define(SECOND[i], argument(1)).define(THIRD[i], argument(2));
-            dispatch = dispatch.param(SLOPE_A[i], a).param(SLOPE_B[i], b);
-        }
-        dispatch.param("quads", quads).param("total", total).threads(quads)
+        self.0.lower(lowering)
     }
 
     fn overwritable(&self, _: &[&TensorType], _: &TensorType) -> Vec<usize> {

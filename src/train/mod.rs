@@ -10,5 +10,5 @@ pub mod plot;
 mod trainer;
 
 pub use evaluate::SyntheticEvaluator;
-pub use options::{DECAY, ROUND, Rule, Stage, TrainOptions, WARM_UP_STEPS};
+pub use options::{ROUND, Rule, Stage, TrainOptions, WARM_UP_STEPS};
 pub use trainer::{Control, StepReport, Trainer, checkpoint_path, record_step};

@@ -25,6 +25,9 @@ pub struct TrainOptions {
     pub optimizer: Rule,
     /// The highest learning rate: see [`TrainOptions::learning_rate_at`].
     pub learning_rate: f32,
+    /// The part of all steps, at their end, over which the learning rate falls; 0 to 1.
+    #[serde(default = "usual_decay")]
+    pub decay: f64,
     /// Of initial weights and of samples.
     pub seed: u64,
     /// Steps between validations.
@@ -60,8 +63,9 @@ const MAX_REPLICAS: usize = 64;
 /// Steps over which the learning rate rises at the start of a stage.
 pub const WARM_UP_STEPS: u64 = 100;
 
-/// The part of all steps, at their end, over which the learning rate falls.
-pub const DECAY: f64 = 0.3;
+fn usual_decay() -> f64 {
+    0.3
+}
 
 impl TrainOptions {
     /// Sensible values for a configuration.
@@ -74,6 +78,7 @@ impl TrainOptions {
             full_steps: 9_000,
             optimizer: Rule::Adam,
             learning_rate: 1e-3,
+            decay: usual_decay(),
             seed: 1,
             validate_every: 500,
             validation_samples: 128,
@@ -92,7 +97,7 @@ impl TrainOptions {
     }
 
     /// The learning rate of a step, counted from 0: it rises over the first [`WARM_UP_STEPS`] of a stage, stays, and over
-    /// the last [`DECAY`] of all steps falls as a half cosine to a hundredth. Until then it does not depend on how many steps
+    /// the last [`decay`](Self::decay) of all steps falls as a half cosine to a hundredth. Until then it does not depend on how many steps
     /// there are, so that a training can be made longer while it runs.
     pub fn learning_rate_at(&self, step: u64) -> f32 {
         let stage_start = match self.stage(step) {
@@ -100,8 +105,9 @@ impl TrainOptions {
             Stage::Full => self.pretrain_steps,
         };
         let rise = ((step - stage_start + 1) as f64 / WARM_UP_STEPS as f64).min(1.0);
-        let steps = self.steps() as f64;
-        let t = ((step as f64 + 0.5 - (1.0 - DECAY) * steps) / (DECAY * steps)).clamp(0.0, 1.0);
+        let falling = self.decay * self.steps() as f64;
+        let left = self.steps() as f64 - (step as f64 + 0.5);
+        let t = if falling > 0.0 { (1.0 - left / falling).clamp(0.0, 1.0) } else { 0.0 };
         let fall = 0.505 + 0.495 * (std::f64::consts::PI * t).cos();
         (f64::from(self.learning_rate) * rise * fall) as f32
     }
@@ -118,6 +124,9 @@ impl TrainOptions {
         }
         if !(self.learning_rate.is_finite() && self.learning_rate > 0.0) {
             return Err(Error::invalid("learning rate", "a positive number", self.learning_rate));
+        }
+        if !(0.0..=1.0).contains(&self.decay) {
+            return Err(Error::invalid("decay", "0 to 1", self.decay));
         }
         Ok(())
     }

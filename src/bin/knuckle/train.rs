@@ -47,6 +47,9 @@ pub struct Arguments {
     /// Highest learning rate
     #[arg(long)]
     rate: Option<f32>,
+    /// Part of all steps, at their end, over which the learning rate falls [default: 0.3]
+    #[arg(long)]
+    decay: Option<f64>,
     /// Steps between validations (0: only at the end)
     #[arg(long)]
     validate_every: Option<u64>,
@@ -92,6 +95,7 @@ impl Arguments {
         options.seed = self.seed.unwrap_or(options.seed);
         options.optimizer = self.optimizer.unwrap_or(options.optimizer);
         options.learning_rate = self.rate.unwrap_or(options.learning_rate);
+        options.decay = self.decay.unwrap_or(options.decay);
         options.validate_every = self.validate_every.unwrap_or(options.validate_every);
         options.validation_samples = self.validation_samples.unwrap_or(options.validation_samples);
         options.checkpoint_every = self.checkpoint_every.unwrap_or(options.checkpoint_every);
