@@ -24,7 +24,7 @@ const RULES: &[Rule] = &[
     Rule {
         rooms: &["src"],
         // They rewrite buffers: as images, as arrays of f16, as parts of others.
-        but: &["src/exec/texels.rs", "src/exec/halves.rs", "src/exec/place.rs"],
+        but: &["src/exec/coarsening.rs", "src/exec/halves.rs", "src/exec/place.rs", "src/exec/texels.rs"],
         words: &["@compute", "@group", "var<storage"],
         why: "kernels are files under shaders, not text in Rust",
     },

@@ -26,8 +26,8 @@ fn smallest() -> Target {
 
 #[test]
 fn the_smallest_device_has_the_least_of_everything() {
-    let Target { class, images, .. } = *SMALLEST.target();
-    assert_eq!(*SMALLEST.target(), Target { class, images, ..Target::webgpu_defaults() });
+    let Target { class, images, coarse_from, .. } = *SMALLEST.target();
+    assert_eq!(*SMALLEST.target(), Target { class, images, coarse_from, ..Target::webgpu_defaults() });
     assert!(!SMALLEST.has_timestamps(), "an optional feature");
 }
 

@@ -1,6 +1,7 @@
 //! Scenes drawn at random: a hand in a pose and shape, its arm, a camera, and looks. Sample `i` of a seed is always the same.
 
 use glam::{Quat, Vec2, Vec3};
+use serde::{Deserialize, Serialize};
 
 use super::arm::Arm;
 use super::look::{LOOK_WIDTH, Look};
@@ -12,7 +13,8 @@ use crate::models::Truth;
 use crate::rng::Rng;
 
 /// From which sides hands are seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Views {
     /// Weighted towards how people show hands to cameras: palm or back turned to it, fingers up.
     #[default]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Views;
 use crate::error::{Error, Result};
 use crate::models::GraphCnnConfig;
 
@@ -20,6 +21,9 @@ pub struct TrainOptions {
     pub pretrain_steps: u64,
     /// Steps of the second stage: everything together.
     pub full_steps: u64,
+    /// From which sides the hands are seen that it learns from. It is judged by hands seen from any.
+    #[serde(default)]
+    pub views: Views,
     /// The rule that changes the weights.
     #[serde(default)]
     pub optimizer: Rule,
@@ -76,6 +80,7 @@ impl TrainOptions {
             replicas: 1,
             pretrain_steps: 1_000,
             full_steps: 9_000,
+            views: Views::Mixed,
             optimizer: Rule::Adam,
             learning_rate: 1e-3,
             decay: usual_decay(),

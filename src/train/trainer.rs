@@ -324,10 +324,10 @@ impl Trainer {
     fn batches(&self, first: u64) -> Receiver<Vec<Batch>> {
         let (send, receive) = sync_channel(2);
         let (hand, mesh) = (self.hand.clone(), self.mesh.clone());
-        let TrainOptions { batch, replicas, seed, .. } = self.options;
+        let TrainOptions { batch, replicas, seed, views, .. } = self.options;
         let size = self.options.config.input_px;
         std::thread::spawn(move || {
-            let sampler = SceneSampler::new(&hand, size, seed);
+            let sampler = SceneSampler::new(&hand, size, seed).with_views(views);
             let mut next = first * (replicas * batch) as u64;
             loop {
                 let make = |_| {

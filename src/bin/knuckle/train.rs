@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use knuckle::data::Views;
 use knuckle::models::{GraphCnn, GraphCnnConfig};
 use knuckle::train::checkpoint::{Metadata, Precision};
 use knuckle::train::{Control, Rule, StepReport, TrainOptions, Trainer, checkpoint_path, evaluate};
@@ -41,6 +42,9 @@ pub struct Arguments {
     /// Of initial weights and samples
     #[arg(long, conflicts_with = "resume")]
     seed: Option<u64>,
+    /// From which sides hands are seen: mixed (more as people show them to cameras) or free (any alike) [default: mixed]
+    #[arg(long, value_parser = views)]
+    views: Option<Views>,
     /// Rule that changes the weights: adam or rmsprop (the paper's) [default: adam]
     #[arg(long, conflicts_with = "resume", value_parser = optimizer)]
     optimizer: Option<Rule>,
@@ -93,6 +97,7 @@ impl Arguments {
         options.batch = self.batch.unwrap_or(options.batch);
         options.replicas = self.replicas.unwrap_or(options.replicas);
         options.seed = self.seed.unwrap_or(options.seed);
+        options.views = self.views.unwrap_or(options.views);
         options.optimizer = self.optimizer.unwrap_or(options.optimizer);
         options.learning_rate = self.rate.unwrap_or(options.learning_rate);
         options.decay = self.decay.unwrap_or(options.decay);
@@ -127,6 +132,14 @@ impl Arguments {
             Some(model) => Trainer::fine_tune(gpu, options, &self.out, model),
             None => Trainer::new(gpu, options, &self.out),
         }
+    }
+}
+
+fn views(name: &str) -> std::result::Result<Views, String> {
+    match name {
+        "mixed" => Ok(Views::Mixed),
+        "free" => Ok(Views::Free),
+        _ => Err("mixed or free".into()),
     }
 }
 
