@@ -4,8 +4,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::dispatch::grid;
 use super::kernel::{Access, Binding, Kernel};
-use super::lower::grid;
 use super::plan::{Plan, lifetimes};
 use super::program::{BufferRef, Program, Step};
 use super::target::Target;

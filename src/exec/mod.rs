@@ -3,6 +3,7 @@
 
 mod choice;
 mod coarsening;
+mod dispatch;
 mod excerpt;
 mod flat;
 mod halves;
@@ -19,9 +20,10 @@ mod texels;
 mod text;
 
 pub use choice::{Choice, Choices, Measured, ShapeClass};
+pub use dispatch::{Dispatch, Lowering, Value};
 pub use flat::{Elementwise, Flat, PLACE_ALIGNMENT, Region};
 pub use kernel::{Access, Binding, Define, Kernel, Param, Scalar, Shader};
-pub use lower::{CompileOptions, Dispatch, Lowering, Value, compile};
+pub use lower::{CompileOptions, compile};
 pub use passes::{Pass, Passes, Saving};
 pub use place::Piece;
 pub use plan::{MemoryReport, Plan};
