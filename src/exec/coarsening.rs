@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use naga::{BinaryOperator, Block, BuiltIn, Expression, Function, Handle, Module, ScalarKind, Statement};
+use naga::{BinaryOperator, Block, BuiltIn, Expression, Function, Handle, Literal, Module, ScalarKind, Statement};
 
 use super::text::{is_name, is_word, without_comments, words};
 
@@ -123,9 +123,8 @@ pub(super) fn with_constants(source: &str, module: &Module, constants: &[(&str, 
     out + &source[done..]
 }
 
-/// `source` with an entry point whose invocations do the work of `times`, one after the other, if they do not talk to each other, know
-/// nothing of themselves but their number along x, and have little to do: a long loop is enough for one, and in what order large
-/// arrays are gone through is its own affair.
+/// `source` with an entry point whose invocations do the work of `times`, one after the other, if they do not talk to each other and know
+/// nothing of themselves but their number along x.
 pub(super) fn coarsened(source: &str, module: &Module, times: u32) -> Option<String> {
     const ONCE: &str = "main_once";
     let [entry] = module.entry_points.as_slice() else { return None };
@@ -146,10 +145,6 @@ pub(super) fn coarsened(source: &str, module: &Module, times: u32) -> Option<Str
         matches!(var.space, naga::AddressSpace::WorkGroup | naga::AddressSpace::Private)
     };
     let talks = words(&code).any(|at| ["subgroup", "quadS", "quadB"].iter().any(|name| code[at..].starts_with(name)));
-    let mut functions = module.functions.iter().map(|(_, function)| function).chain([&entry.function]);
-    if functions.any(|function| loops(function, &function.body)) {
-        return None;
-    }
     if module.global_variables.iter().any(kept) || talks || code.contains("Barrier(") || code.contains(ONCE) {
         return None;
     }
@@ -174,11 +169,21 @@ pub(super) fn coarsened(source: &str, module: &Module, times: u32) -> Option<Str
     ))
 }
 
-/// Whether there is a loop that goes on for longer than a constant says.
-fn loops(function: &Function, block: &Block) -> bool {
-    let within = |block: &Block| loops(function, block);
+/// Whether an invocation has much to do by itself: a loop whose turns no small constant counts. In what order such a kernel goes
+/// through large arrays is its own affair.
+pub(super) fn is_heavy(module: &Module) -> bool {
+    let functions = module.functions.iter().map(|(_, function)| function);
+    let mut functions = functions.chain(module.entry_points.iter().map(|entry| &entry.function));
+    functions.any(|function| loops(module, function, &function.body))
+}
+
+/// The most turns of a loop that a light kernel has.
+const FEW: u32 = 16;
+
+fn loops(module: &Module, function: &Function, block: &Block) -> bool {
+    let within = |block: &Block| loops(module, function, block);
     block.iter().any(|statement| match statement {
-        Statement::Loop { body, .. } => !is_counted(function, body) || within(body),
+        Statement::Loop { body, .. } => !is_short(module, function, body) || within(body),
         Statement::Block(block) => within(block),
         Statement::If { accept, reject, .. } => within(accept) || within(reject),
         Statement::Switch { cases, .. } => cases.iter().any(|case| within(&case.body)),
@@ -186,13 +191,25 @@ fn loops(function: &Function, block: &Block) -> bool {
     })
 }
 
-/// Whether a loop ends where something is compared with a constant.
-fn is_counted(function: &Function, body: &Block) -> bool {
+/// Whether a loop ends where something is compared with a small constant.
+fn is_short(module: &Module, function: &Function, body: &Block) -> bool {
+    let value = |expression: &Expression| match *expression {
+        Expression::Literal(literal) => Some(literal),
+        Expression::Constant(constant) => match module.global_expressions[module.constants[constant].init] {
+            Expression::Literal(literal) => Some(literal),
+            _ => None,
+        },
+        _ => None,
+    };
     body.iter().any(|statement| {
         let Statement::If { condition, reject, .. } = statement else { return false };
         let Expression::Binary { right, .. } = function.expressions[*condition] else { return false };
-        let constant = matches!(function.expressions[right], Expression::Literal(_) | Expression::Constant(_));
-        constant && matches!(reject.first(), Some(Statement::Break))
+        let few = match value(&function.expressions[right]) {
+            Some(Literal::U32(turns)) => turns <= FEW,
+            Some(Literal::I32(turns)) => turns <= FEW as i32,
+            _ => false,
+        };
+        few && matches!(reject.first(), Some(Statement::Break))
     })
 }
 
@@ -280,14 +297,23 @@ fn main(@builtin(num_workgroups) groups: vec3<u32>, @builtin(global_invocation_i
     }
 
     #[test]
+    fn long_loops_are_heavy() {
+        let with = |line: &str| is_heavy(&module(&TEXT.replace("let runs", &format!("{line}\n    let runs"))));
+        assert!(!is_heavy(&module(TEXT)) && !with("for (var k = 0; k < 3; k++) {}"));
+        assert!(with("for (var k = 0u; k < params.rows; k++) {}"));
+        assert!(with("for (var k = 0u; k < 100u; k++) {}"));
+        assert!(with("for (var k = 0u; k < 4u; k++) { for (var n = 0u; n < id.x; n++) {} }"));
+        assert!(with("loop { if i > 3u { break; } }"));
+    }
+
+    #[test]
     fn what_talks_stays_as_it_is() {
         let shared = TEXT.replace("// The place (of main).", "var<workgroup> sum: f32;");
         let private = TEXT.replace("// The place (of main).", "var<private> sum: f32 = 1.0;");
         let barrier = TEXT.replace("let runs", "storageBarrier();\n    let runs");
         let local = TEXT.replace("num_workgroups) groups", "workgroup_id) groups");
-        let long = TEXT.replace("let runs", "for (var k = 0u; k < params.rows; k++) {}\n    let runs");
         let square = TEXT.replace("workgroup_size(64)", "workgroup_size(8, 8)");
-        for text in [shared, private, barrier, local, long, square] {
+        for text in [shared, private, barrier, local, square] {
             let parsed = naga::front::wgsl::parse_str(&text).expect("WGSL");
             assert_eq!(coarsened(&text, &parsed, 4), None, "{text}");
         }

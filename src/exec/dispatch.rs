@@ -197,7 +197,8 @@ impl Dispatch<'_> {
     }
 
     /// Emits the dispatch with at least `n` invocations along x. Past the adapter's limit the grid folds into y: such
-    /// kernels take their index from `flat_index` of `common/index.wgsl`.
+    /// kernels take their index from `flat_index` of `common/index.wgsl`. On software an invocation may run the kernel for several
+    /// numbers, one after the other ([`Target::coarse_from`]).
     pub fn threads(self, n: usize) -> Result<()> {
         let kernel = self.kernel(Some(n))?;
         let grid = grid(n, &kernel, self.build.target());

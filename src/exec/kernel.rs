@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use super::coarsening::{coarsened, divisors, with_constants};
+use super::coarsening::{coarsened, divisors, is_heavy, with_constants};
 use super::halves::through_halves;
 use super::place::{Piece, Place, through_places};
 use super::sanitize::FILE_MARK;
@@ -319,6 +319,8 @@ fn reflect(shader: &Shader, prelude: String, parts: &[Shader], rewriting: Rewrit
         }
     }
     let divisors = divisors(&module);
+    // Of loops that end at a parameter the constants would hide how long they are.
+    let coarseness = if is_heavy(&module) { 1 } else { coarseness };
     if !constants.is_empty() {
         source = with_constants(&source, &module, constants);
         module = parse(&source).map_err(fail)?;
