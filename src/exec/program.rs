@@ -253,6 +253,9 @@ impl Program {
                 None => ("?", "", String::new()),
             };
             write!(out, "{i:4} %{:<4} {direction} {op:<16} {:<28} {:?}", step.node.0, kernel.shader, step.groups)?;
+            if kernel.coarseness > 1 {
+                write!(out, "×{}", kernel.coarseness)?;
+            }
             for (binding, &buffer) in kernel.bindings.iter().zip(&step.buffers) {
                 let mark = match (binding.access, binding.image) {
                     (Access::Write, _) if binding.over => "*=",
