@@ -10,7 +10,7 @@ use knuckle::{Error, Gpu, Result};
 /// What to time.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The network: small or paper (with initial weights)
+    /// The network: small, paper, or a JSON file of its sizes (with initial weights)
     #[arg(value_name = "MODEL")]
     model: String,
     /// A step of training, with rendering, gradients and update, instead of inference

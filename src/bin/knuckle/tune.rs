@@ -12,7 +12,7 @@ use knuckle::{Gpu, Recorder, Result, Var};
 /// What to measure, and what to do with what is known.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// Measure the kernels of this network (small or paper): finding one hand, and steps of training
+    /// Measure the kernels of this network (small, paper, or a JSON file of its sizes): finding one hand, and steps of training
     model: Option<String>,
     /// Measure the kernels of every network
     #[arg(long, conflicts_with = "model")]
