@@ -2,6 +2,7 @@
 //! [`Texel`]). Shaders are written for buffers; `x[i]` becomes a texel load here.
 
 use super::texel::{IMAGE_WIDTH, Texel};
+use super::text::{is_word, without_comments};
 
 /// The most texels that an element is made of.
 const MOST_PARTS: u32 = 128;
@@ -86,10 +87,9 @@ fn rewrite(text: &str, name: &str, element: &Element) -> Option<String> {
     let mut function = (false, false);
     while at < code.len() {
         let rest = &code[at..];
-        let starts_word = |c: char| c.is_alphanumeric() || c == '_';
         let first = rest.chars().next()?;
-        if starts_word(first) {
-            let word = &rest[..rest.find(|c| !starts_word(c)).unwrap_or(rest.len())];
+        if is_word(first) {
+            let word = &rest[..rest.find(|c| !is_word(c)).unwrap_or(rest.len())];
             let after = rest[word.len()..].trim_start();
             let member = code[..at].ends_with('.');
             at += word.len();
@@ -164,12 +164,6 @@ fn declaration(name: &str, Element { texel, ty, whole }: &Element) -> String {
                 + &format!("\nfn texel_of_{name}(e: u32) -> {ty} {{\n    return {made};\n}}")
         }
     }
-}
-
-/// The text with line comments blanked, so that words and brackets in them do not count.
-fn without_comments(text: &str) -> String {
-    let line = |line: &str| line.split_once("//").map_or(line, |(code, _)| code).trim_end().to_string() + "\n";
-    text.lines().map(line).collect()
 }
 
 #[cfg(test)]
