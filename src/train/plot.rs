@@ -39,7 +39,7 @@ pub struct Chart {
     pub x_label: String,
     /// Beside the y axis.
     pub y_label: String,
-    /// Whether y is logarithmic.
+    /// Whether y is logarithmic, if the curves go over a power of ten: on less there would be nothing to read it by.
     pub log_y: bool,
     /// The range of x, where it should not follow the curves.
     pub x_range: Option<(f64, f64)>,
@@ -107,7 +107,7 @@ pub fn draw(charts: &[Chart], width: u32, height: u32) -> Result<Photo> {
             root.fill(&WHITE)?;
             for (chart, area) in charts.iter().zip(root.split_evenly((charts.len(), 1))) {
                 let [x, y] = chart.ranges();
-                match chart.log_y {
+                match chart.log_y && y.1 >= 10.0 * y.0 {
                     true => draw_chart(chart, &area, x, (y.0..y.1).log_scale())?,
                     false => draw_chart(chart, &area, x, y.0..y.1)?,
                 }
@@ -160,6 +160,7 @@ where
     if chart.curves.len() > 1 {
         context
             .configure_series_labels()
+            .position(SeriesLabelPosition::LowerRight)
             .background_style(WHITE.mix(0.8))
             .border_style(RGBColor(200, 200, 200))
             .label_font((FONT, 16))
@@ -225,6 +226,18 @@ mod tests {
             coloured(&both, PALETTE[1]).iter().filter(|p| p.1 < 300).count() * 2,
             coloured(&both, PALETTE[1]).len()
         );
+    }
+
+    #[test]
+    fn an_axis_over_less_than_a_power_of_ten_has_numbers_too() {
+        let curves = vec![Curve { name: "loss".into(), points: vec![(0.0, 280.0), (9.0, 190.0)] }];
+        let (title, x_label, y_label) = ("t".into(), "x".into(), "y".into());
+        let chart = Chart { title, x_label, y_label, log_y: true, x_range: None, y_range: None, curves };
+        let picture = draw(&[chart], 500, 300).unwrap();
+        // Between the axis and its name.
+        let beside = |(i, p): (usize, &[u8])| (40..70).contains(&(i % 500)) && p.iter().all(|c| *c < 90);
+        let dark = picture.rgb().chunks_exact(3).enumerate().filter(|&at| beside(at)).count();
+        assert!(dark > 60, "{dark} dark pixels");
     }
 
     #[test]
