@@ -105,3 +105,8 @@ fn main() -> Result<()> {
     println!("a wrong call: {error}");
     Ok(())
 }
+
+#[test]
+fn runs_from_outside_the_crate() -> Result<()> {
+    main()
+}
