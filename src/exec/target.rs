@@ -67,7 +67,7 @@ pub struct Target {
 }
 
 /// How many invocations one does the work of in a [coarse](Target::coarse_from) kernel. On llvmpipe a ReLU of 4 MiB takes 0.91 ms
-/// with one, 0.65 with four, 0.69 with eight.
+/// with one, 0.65 with four, no less with eight.
 pub const COARSENESS: u32 = 4;
 
 /// From so many invocations on dispatches are coarse on software: fewer would leave cores of it idle.
