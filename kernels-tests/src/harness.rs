@@ -107,7 +107,8 @@ pub enum Stage {
     /// Compiled with every pass it gives the same bits; where a multiplication and an addition may have met in one kernel, which
     /// compilers fuse as they please, results within the budget.
     Passes,
-    /// With operands that are read as pieces of larger tensors by kernels that are coarse where they can be, and results that are written into such or over operands, it gives
+    /// With operands that are read as pieces of larger tensors by kernels that are coarse where they can be, and results that are
+    /// written into such or over operands, it gives
     /// the same bits, and what is beside a result stays as it was.
     Pieces,
     /// The sanitizer has nothing to say, and changes nothing.
@@ -253,10 +254,12 @@ impl Prover {
         if !contracted {
             same_bits(&first, &checked).map_err(fail(Stage::Checked))?;
         }
-        let folded = run(&self.trusted, &trial.smallest_grid(own), POISONS[0])?;
+        let smallest = trial.smallest_grid(own);
+        let folded = run(&self.trusted, &smallest, POISONS[0])?;
         same_bits(&first, &folded).map_err(fail(Stage::Folded))?;
         let coarse = Target { coarse_from: Some(0), ..own.clone() };
-        let coarsened = run(&self.trusted, &coarse, POISONS[1])?;
+        // Folded here, not folded in pieces.
+        let coarsened = run(&self.trusted, &Target { coarse_from: Some(0), ..smallest }, POISONS[1])?;
         // Here too a GPU's compiler may fuse other ones.
         if !(own.class == AdapterClass::Hardware && within_ulps(&first, &coarsened, 2)) {
             same_bits(&first, &coarsened).map_err(fail(Stage::Coarse))?;

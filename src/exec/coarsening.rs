@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use naga::{BinaryOperator, Block, BuiltIn, Expression, Function, Handle, Literal, Module, ScalarKind, Statement};
 
-use super::text::{is_name, is_word, without_comments, words};
+use super::text::{closing, is_name, is_word, without_comments, words};
 
 /// The members of the uniform struct that a kernel divides by, itself or in what it makes a divisor of, functions it calls
 /// included.
@@ -153,7 +153,7 @@ pub(super) fn coarsened(source: &str, module: &Module, times: u32) -> Option<Str
     let begin = code[..main].rfind(['}', ';']).map_or(0, |at| at + 1);
     let attributes = code[begin..main].trim_end().strip_suffix("fn")?;
     let open = main + code[main..].find('(')?;
-    let close = open + closing(&code[open..])?;
+    let close = open + closing(&code[open..], ['(', ')'])?;
     let arguments = without_attributes(&code[open + 1..close])?;
     let (before, body) = (&code[..begin], &code[close + 1..]);
     Some(format!(
@@ -213,19 +213,6 @@ fn is_short(module: &Module, function: &Function, body: &Block) -> bool {
     })
 }
 
-/// Where the bracket closes that `text` begins with.
-fn closing(text: &str) -> Option<usize> {
-    let mut depth = 0usize;
-    text.char_indices().find_map(|(at, c)| {
-        match c {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            _ => {}
-        }
-        (depth == 0).then_some(at)
-    })
-}
-
 /// Arguments without what stands before them, as `@builtin(…)`.
 fn without_attributes(arguments: &str) -> Option<String> {
     let mut out = String::new();
@@ -233,7 +220,7 @@ fn without_attributes(arguments: &str) -> Option<String> {
     while let Some(at) = rest.find('@') {
         out += &rest[..at];
         rest = rest[at + 1..].trim_start_matches(is_word).trim_start();
-        rest = &rest[closing(rest)? + 1..];
+        rest = &rest[closing(rest, ['(', ')'])? + 1..];
     }
     Some(out + rest)
 }

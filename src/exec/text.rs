@@ -29,18 +29,18 @@ pub(super) fn index(text: &str, at: usize, name: &str) -> Result<Option<(usize, 
     if !text[open..].starts_with('[') {
         return Ok(None);
     }
-    let close = closing(&text[open..]).ok_or("a bracket that is not closed")?;
+    let close = closing(&text[open..], ['[', ']']).ok_or("a bracket that is not closed")?;
     Ok(Some((open, open + close)))
 }
 
 /// The bracket that closes the one `text` begins with.
-fn closing(text: &str) -> Option<usize> {
+pub(super) fn closing(text: &str, [opens, closes]: [char; 2]) -> Option<usize> {
     let mut depth = 0usize;
     text.char_indices().find_map(|(at, c)| {
-        match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
-            _ => {}
+        if c == opens {
+            depth += 1;
+        } else if c == closes {
+            depth -= 1;
         }
         (depth == 0).then_some(at)
     })
