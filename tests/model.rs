@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use glam::Vec3;
+use glam::{Vec2, Vec3};
 use knuckle::data::SceneSampler;
 use knuckle::exec::{CompileOptions, Target, compile};
 use knuckle::graph::TensorData;
@@ -37,6 +37,7 @@ fn tiny() -> GraphCnnConfig {
         reads_joints: false,
         carries_mesh: false,
         vertex_l1: 0.0,
+        second_look: None,
     }
 }
 
@@ -269,6 +270,83 @@ fn joints_carry_the_mesh() -> Result<()> {
     Ok(())
 }
 
+/// A picture at positions in [−1, 1], bilinear, its border repeated.
+fn sampled(photo: &[f32], side: usize, positions: impl Iterator<Item = Vec2>) -> Vec<f32> {
+    let last = side as f32 - 1.0;
+    positions
+        .flat_map(|at| {
+            let at = ((at + 1.0) * side as f32 / 2.0 - 0.5).clamp(Vec2::ZERO, Vec2::splat(last));
+            let (low, part) = (at.floor(), at.fract());
+            let high = (low + 1.0).min(Vec2::splat(last));
+            let pixel = move |x: f32, y: f32, c: usize| photo[(y as usize * side + x as usize) * 3 + c];
+            (0..3).map(move |c| {
+                let row = |y| pixel(low.x, y, c) * (1.0 - part.x) + pixel(high.x, y, c) * part.x;
+                row(low.y) * (1.0 - part.y) + row(high.y) * part.y
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn the_second_look_is_at_the_square_around_the_first() -> Result<()> {
+    let (gpu, mesh, fill) = (Gpu::new()?, mesh(), 0.6);
+    let once = tiny_reader();
+    let twice = GraphCnnConfig { second_look: Some(fill), ..once.clone() };
+    assert_eq!((once.photo_px(), twice.photo_px()), (64, 128));
+    let states = States::seeded(&gpu, 3);
+    let r = Recorder::new();
+    let uvd = Network { config: &twice, mesh: &mesh }.find(r.input("photo", [1, 128, 128, 3]))?;
+    let mut found = gpu.compile_with(&r, [uvd], &states)?;
+    let r = Recorder::new();
+    let uvd = Network { config: &once, mesh: &mesh }.find(r.input("photo", [1, 64, 64, 3]))?;
+    let mut look = gpu.compile_with(&r, [uvd], &states)?;
+    let points = |values: &[f32]| values.chunks_exact(3).map(Vec3::from_slice).collect::<Vec<_>>();
+
+    let mut rng = Rng::new(8, 0);
+    let photo: Vec<f32> = (0..128 * 128 * 3).map(|_| rng.uniform()).collect();
+    let got = points(found.run([("photo", &photo)])?.f32(0));
+    let centres = |side: usize| {
+        let centre = move |i: usize| (2 * i + 1) as f32 / side as f32 - 1.0;
+        (0..side * side).map(move |i| Vec2::new(centre(i % side), centre(i / side)))
+    };
+    // Half-way between four pixels a bilinear sample is their mean.
+    let whole = sampled(&photo, 128, centres(64));
+    let first = points(look.run([("photo", &whole)])?.f32(0));
+    let low = first.iter().map(|p| p.truncate()).fold(Vec2::INFINITY, Vec2::min);
+    let high = first.iter().map(|p| p.truncate()).fold(Vec2::NEG_INFINITY, Vec2::max);
+    let (middle, half) = ((low + high) / 2.0, (high - low).max_element() / 2.0 / fill);
+    assert!(half.is_finite() && (half < 0.9 || half > 1.1), "the square {half} is not the photo");
+    let square = sampled(&photo, 128, centres(64).map(|at| at * half + middle));
+    let second = points(look.run([("photo", &square)])?.f32(0));
+    let out = |p: &Vec3| (p.truncate() * half + middle).extend(p.z);
+    let worst = got.iter().zip(&second).map(|(got, p)| got.distance(out(p))).fold(0.0, f32::max);
+    assert!(worst < 1e-3, "{worst}");
+    let moved = got.iter().zip(&first).map(|(got, first)| got.distance(*first)).fold(0.0, f32::max);
+    assert!(moved > 0.02, "the second look says what the first did, within {moved}");
+    Ok(())
+}
+
+#[test]
+fn a_training_may_begin_to_look_twice() -> Result<()> {
+    let (gpu, out) = (Gpu::new()?, folder("twice"));
+    let once = TrainOptions { pretrain_steps: 0, full_steps: 1, validation_samples: 2, ..options() };
+    Trainer::new(&gpu, once, &out)?.run(|_| Control::Continue)?;
+    let mut trainer = Trainer::resume_with(&gpu, &out, |options| {
+        options.config.second_look = Some(0.7);
+        options.full_steps = 2;
+    })?;
+    let mut seen = None;
+    trainer.run(|step| {
+        seen = step.validation;
+        Control::Continue
+    })?;
+    assert!(seen.and_then(|v| v.mesh_error).is_some_and(f32::is_finite), "{seen:?}");
+    let other = Trainer::resume_with(&gpu, &out, |options| options.config.features = 12).err().expect("other weights");
+    assert!(other.to_string().contains("network"), "{other}");
+    std::fs::remove_dir_all(&out).ok();
+    Ok(())
+}
+
 #[test]
 fn a_training_goes_on_from_weights() -> Result<()> {
     let gpu = Gpu::new()?;
@@ -358,6 +436,8 @@ fn sizes_that_do_not_fit_are_refused() {
     refused(GraphCnnConfig { input_px: 65, ..tiny() }, "input_px", "64");
     refused(GraphCnnConfig { carries_mesh: true, ..tiny() }, "carries_mesh", "reads_joints");
     refused(GraphCnnConfig { vertex_l1: -1.0, ..tiny() }, "vertex_l1", "at least 0");
+    refused(GraphCnnConfig { second_look: Some(0.0), ..tiny() }, "second_look", "0.3 to 1");
+    refused(GraphCnnConfig { second_look: Some(f32::NAN), ..tiny() }, "second_look", "0.3 to 1");
     refused(GraphCnnConfig { sigma_px: f32::NAN, ..tiny() }, "sigma_px", "positive");
 }
 

@@ -18,6 +18,6 @@ pub use folder::{LabelledPhoto, PhotoFolder};
 pub use photo::Photo;
 pub use pose::PoseSampler;
 pub use render::{RenderedVars, Sample, SceneRenderer};
-pub use scene::{Scene, SceneBatch, SceneSampler, Views};
+pub use scene::{Framing, Scene, SceneBatch, SceneSampler, Views};
 pub use sheet::{SheetOptions, contact_sheet};
 pub use surface::Surface;

@@ -4,7 +4,7 @@ use glam::{Vec2, Vec3};
 
 use super::*;
 use crate::data::raster::{FACE_BITS, FAR_MM, NEAR_MM, NO_FACE, Visibility};
-use crate::data::{Views, mesh::SceneMesh};
+use crate::data::{Framing, Views, mesh::SceneMesh};
 use crate::error::Error;
 use crate::gpu::GpuOptions;
 use crate::graph::TensorData;
@@ -263,6 +263,36 @@ fn free_views_are_spread_over_all_directions() {
     assert!(mean.length() < 0.17, "{mean}");
     let squares = fingers.iter().map(|v| *v * *v).sum::<Vec3>() / 400.0;
     assert!((squares - Vec3::splat(1.0 / 3.0)).abs().max_element() < 0.06, "{squares}");
+}
+
+/// The part of the image that the hand of a scene fills, and how far from the middle it is, in sides of the image.
+fn framed(sampler: &SceneSampler, index: u64) -> (f32, f32) {
+    let (scene, size) = (sampler.sample(index), sampler.size_px() as f32);
+    let seen = || scene.hand_mm().iter().map(|v| scene.camera.project(*v) / size);
+    let (low, high) = (seen().fold(Vec2::INFINITY, Vec2::min), seen().fold(Vec2::NEG_INFINITY, Vec2::max));
+    ((high - low).max_element(), (0.5 * (low + high) - 0.5).abs().max_element())
+}
+
+#[test]
+fn hands_are_framed_as_asked() {
+    let loose = SceneSampler::new(&RiggedHand::right(), 64, 7);
+    let around = loose.clone().with_framing(Framing::Around(0.77));
+    let mut fills = Vec::new();
+    for index in 0..200 {
+        let (fill, aside) = framed(&around, index);
+        if index % 4 == 0 {
+            assert_eq!((fill, aside), framed(&loose, index), "one of four is loose");
+            continue;
+        }
+        assert!((0.61..0.93).contains(&fill) && aside < 0.0701, "scene {index}: {fill}, {aside}");
+        fills.push(fill);
+        assert_eq!(around.sample(index).look, loose.sample(index).look, "all else is the same");
+    }
+    let mean = fills.iter().sum::<f32>() / fills.len() as f32;
+    assert!((mean - 0.77).abs() < 0.03 && fills.iter().any(|f| *f < 0.65) && fills.iter().any(|f| *f > 0.9));
+    let wide = (0..200).map(|index| framed(&loose, index)).collect::<Vec<_>>();
+    assert!(wide.iter().all(|(fill, aside)| (0.49..0.93).contains(fill) && *aside < 0.2));
+    assert!(wide.iter().any(|(_, aside)| *aside > 0.12));
 }
 
 #[test]

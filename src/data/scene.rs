@@ -23,6 +23,27 @@ pub enum Views {
     Free,
 }
 
+/// How hands lie in their images.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub enum Framing {
+    /// Filling 50 to 92 % of it, in its middle or towards an edge: as hands lie in photos.
+    #[default]
+    Loose,
+    /// As one frames a hand who knows about where it is: three of four fill this part of the image, within a fifth, and are in its middle,
+    /// within 7 % of its side, where they may be cut a little. The others are loose.
+    Around(f32),
+}
+
+impl Framing {
+    /// How scene `index` is framed: the part of the image to fill, unless it is loose.
+    fn of(self, index: u64) -> Option<f32> {
+        match self {
+            Framing::Around(fill) if !index.is_multiple_of(4) => Some(fill),
+            _ => None,
+        }
+    }
+}
+
 /// A scene before it is rendered, and the truth about it. Millimetres in camera axes; pixels of the crop.
 #[derive(Clone, Debug)]
 pub struct Scene {
@@ -66,6 +87,7 @@ pub struct SceneSampler {
     size_px: usize,
     seed: u64,
     views: Views,
+    framing: Framing,
 }
 
 impl SceneSampler {
@@ -73,12 +95,18 @@ impl SceneSampler {
     pub fn new(hand: &RiggedHand, size_px: usize, seed: u64) -> Self {
         let mesh = SceneMesh::new(hand);
         let poses = PoseSampler::new(hand);
-        SceneSampler { mesh, hand: hand.clone(), poses, size_px, seed, views: Views::Mixed }
+        SceneSampler { mesh, hand: hand.clone(), poses, size_px, seed, views: Views::Mixed, framing: Framing::Loose }
     }
 
     /// The same scenes seen from other sides.
     pub fn with_views(mut self, views: Views) -> Self {
         self.views = views;
+        self
+    }
+
+    /// The same scenes framed otherwise.
+    pub fn with_framing(mut self, framing: Framing) -> Self {
+        self.framing = framing;
         self
     }
 
@@ -107,7 +135,7 @@ impl SceneSampler {
         };
         let arm = draw_arm(rng);
         let mut posed = self.hand.pose(&pose, &shape);
-        let (centre, camera) = self.frame(rng, &posed);
+        let (centre, camera) = self.frame(rng, &posed, self.framing.of(index));
         pose.translation_mm = centre;
         for v in posed.vertices.iter_mut().chain(&mut posed.joints) {
             *v += centre;
@@ -131,8 +159,9 @@ impl SceneSampler {
         }
     }
 
-    /// Where to put a hand posed at the origin, and the camera of a crop that it fills by 50 to 90 %.
-    fn frame(&self, rng: &mut Rng, posed: &PosedHand) -> (Vec3, Camera) {
+    /// Where to put a hand posed at the origin, and the camera of a crop that it fills by about `fill`, in its middle; by 50 to 92 % and
+    /// anywhere in it without.
+    fn frame(&self, rng: &mut Rng, posed: &PosedHand, fill: Option<f32>) -> (Vec3, Camera) {
         let size = self.size_px as f32;
         // Nearer than an arm's length mostly; log-uniform from 25 cm to 1.2 m.
         let distance = 250.0 * (rng.uniform() * 4.8f32.ln()).exp();
@@ -145,10 +174,16 @@ impl SceneSampler {
         let unit = |v: &Vec3| (*v + centre).truncate() / (v.z + centre.z);
         let low = posed.vertices.iter().map(unit).fold(Vec2::INFINITY, Vec2::min);
         let high = posed.vertices.iter().map(unit).fold(Vec2::NEG_INFINITY, Vec2::max);
-        let fill = rng.range(0.5, 0.92);
-        let f = fill * size / (high - low).max_element();
-        let room = 0.5 * (size - f * (high - low)).max(Vec2::ZERO);
-        let offset = Vec2::new(rng.range(-0.9, 0.9), rng.range(-0.9, 0.9)) * room.min(Vec2::splat(0.22 * size));
+        let part = match fill {
+            None => rng.range(0.5, 0.92),
+            Some(fill) => fill * rng.range(0.8, 1.2),
+        };
+        let f = part * size / (high - low).max_element();
+        let (reach, room) = match fill {
+            None => (0.9, (0.5 * (size - f * (high - low))).max(Vec2::ZERO).min(Vec2::splat(0.22 * size))),
+            Some(_) => (1.0, Vec2::splat(0.07 * size)),
+        };
+        let offset = Vec2::new(rng.range(-reach, reach), rng.range(-reach, reach)) * room;
         let principal = 0.5 * size + offset - f * 0.5 * (low + high);
         (centre, Camera { fx: f, fy: f, cx: principal.x, cy: principal.y })
     }

@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::lift::TruthVars;
 use super::mesh_graph::MeshGraph;
+use crate::data::Framing;
 use crate::error::{Error, Result};
-use crate::graph::{Recorder, Var};
+use crate::graph::Var;
 use crate::hand::joints::JOINTS;
 use crate::nn::losses::{MeshLoss, MeshTruth, Reduction, l1_loss, squared_error};
 use crate::nn::{Residual, batch_norm_relu, chebyshev, conv, conv_small, hourglass, linear};
@@ -58,6 +59,10 @@ pub struct GraphCnnConfig {
     /// is the error that is reported, and hands seen from where they tell little weigh no more in it than others.
     #[serde(default)]
     pub vertex_l1: f32,
+    /// Whether photos are looked at twice, see [`Network::find`], and which part of the second picture the hand is to fill, as three of
+    /// four do in training. Weights do not depend on it.
+    #[serde(default)]
+    pub second_look: Option<f32>,
 }
 
 /// Lengths in the losses of the second stage are in units of four bone lengths, about half a hand, over which image
@@ -77,6 +82,9 @@ const HEATMAPS: usize = JOINTS.next_multiple_of(4);
 
 /// Where the empty heat-maps have their joint, px: so far away that nothing of its Gaussian is left.
 const NOWHERE_PX: f32 = -1e4;
+
+/// How many times as large as the network's input the photo is where it is looked at twice.
+const PHOTO_OVER_INPUT: usize = 2;
 
 impl GraphCnnConfig {
     /// The paper's sizes. Those the paper does not give (encoder, latent, graph and pose channels) are chosen here.
@@ -98,6 +106,7 @@ impl GraphCnnConfig {
             reads_joints: false,
             carries_mesh: false,
             vertex_l1: 0.0,
+            second_look: None,
         }
     }
 
@@ -121,6 +130,7 @@ impl GraphCnnConfig {
             reads_joints: true,
             carries_mesh: true,
             vertex_l1: 0.1,
+            second_look: Some(0.77),
         }
     }
 
@@ -145,6 +155,22 @@ impl GraphCnnConfig {
         }
     }
 
+    /// Side of the photos that [`Network::find`] takes, px: where it looks twice they are larger than what the network sees, so that
+    /// the second look is a sharper one.
+    pub fn photo_px(&self) -> usize {
+        if self.second_look.is_some() { PHOTO_OVER_INPUT * self.input_px } else { self.input_px }
+    }
+
+    /// How hands lie in the images that the network learns from.
+    pub fn framing(&self) -> Framing {
+        self.second_look.map_or(Framing::Loose, Framing::Around)
+    }
+
+    /// Whether weights of the one configuration are weights of the other.
+    pub fn same_weights(&self, other: &Self) -> bool {
+        GraphCnnConfig { second_look: other.second_look, ..self.clone() } == *other
+    }
+
     /// Side of the heat-maps, px.
     pub fn heatmap_px(&self) -> usize {
         self.input_px / 4
@@ -164,6 +190,9 @@ impl GraphCnnConfig {
         }
         if !(self.vertex_l1.is_finite() && self.vertex_l1 >= 0.0) {
             return Err(Error::invalid("vertex_l1", "a weight of at least 0", self.vertex_l1));
+        }
+        if let Some(fill) = self.second_look.filter(|fill| !(0.3..=1.0).contains(fill)) {
+            return Err(Error::invalid("second_look", "0.3 to 1, the part of the picture the hand fills", fill));
         }
         if !(self.sigma_px.is_finite() && self.sigma_px > 0.0) {
             return Err(Error::invalid("sigma_px", "a positive number", self.sigma_px));
@@ -423,9 +452,4 @@ impl<'a> Network<'a> {
         }
         Ok(TrainingLosses { total, heatmap, reading, mesh: Some(mesh), vertex_l1, pose })
     }
-}
-
-/// Declares a photo input of the network's size.
-pub(crate) fn photo_input<'r>(r: &'r Recorder, config: &GraphCnnConfig, batch: usize) -> Var<'r> {
-    r.input("photo", [batch, config.input_px, config.input_px, 3])
 }

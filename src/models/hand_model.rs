@@ -6,7 +6,7 @@ use std::path::Path;
 
 use glam::{Vec2, Vec3};
 
-use super::graph_cnn::{GraphCnnConfig, Network, photo_input};
+use super::graph_cnn::{GraphCnnConfig, Network};
 use super::mesh_graph::MeshGraph;
 use crate::data::Photo;
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ impl GraphCnn {
         let mesh = MeshGraph::new(&hand)?;
         let network = Network { config: &config, mesh: &mesh };
         let r = Recorder::new();
-        let uvd = network.predict(photo_input(&r, &config, 1))?.mesh_uvd;
+        let uvd = network.find(r.input("photo", [1, config.photo_px(), config.photo_px(), 3]))?;
         let image_program = gpu.compile_with(&r, [uvd], states)?;
         let r = Recorder::new();
         let joints = network.joints(r.input("xyz", [2, mesh.vertices, 3]))?;
@@ -178,7 +178,7 @@ impl GraphCnn {
 
     /// Finds the hand in the middle square of a photo.
     pub fn infer(&mut self, photo: &Photo, options: &InferOptions) -> Result<HandMesh> {
-        let size = self.config.input_px;
+        let size = self.config.photo_px();
         let camera = options.camera_of(photo)?;
         let width = photo.width() as f32;
         let mirrored;
@@ -200,7 +200,7 @@ impl GraphCnn {
         Ok(hand)
     }
 
-    /// Finds a right hand in a crop of the network's size: `pixels` are S×S×3 sRGB in [0, 1], `camera` is the crop's, and
+    /// Finds a right hand in a crop of [`photo_px`](GraphCnnConfig::photo_px): `pixels` are S×S×3 sRGB in [0, 1], `camera` is the crop's, and
     /// image coordinates are given in the frame that `crop` was cut from.
     pub fn infer_crop(
         &mut self,
@@ -213,7 +213,7 @@ impl GraphCnn {
         if !(scale.is_finite() && scale > 0.0) {
             return Err(Error::invalid("scale_mm", "a positive length", scale));
         }
-        let half = self.config.input_px as f32 / 2.0;
+        let half = self.config.photo_px() as f32 / 2.0;
         let out = self.image_program.run([("photo", pixels)])?;
         let uvd: Vec<Vec3> = out.f32(0).chunks_exact(3).map(Vec3::from_slice).collect();
         if uvd.iter().any(|p| !p.is_finite()) {

@@ -5,6 +5,7 @@ mod graph_cnn;
 mod hand_model;
 mod lift;
 mod mesh_graph;
+mod second_look;
 
 pub use fit::{FitOptions, FitWeights, FittedHand, HandFitter, HandParameters, Observation, record_fit};
 pub use graph_cnn::{GraphCnnConfig, Network, Prediction};

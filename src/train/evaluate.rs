@@ -34,12 +34,13 @@ impl SyntheticEvaluator {
         let hand = RiggedHand::right();
         let mesh = MeshGraph::new(&hand)?;
         let r = Recorder::new();
-        let photo = render::record(&r, &SceneMesh::new(&hand), BATCH, config.input_px)?.rgb;
+        let size = config.photo_px();
+        let photo = render::record(&r, &SceneMesh::new(&hand), BATCH, size)?.rgb;
         let network = Network { config, mesh: &mesh };
-        let xyz = Lifting::record(&r, BATCH).lift(network.predict(photo)?.mesh_uvd)?;
+        let xyz = Lifting::record(&r, BATCH).lift(network.find(photo)?)?;
         let joints = network.joints(xyz)?;
         let executable = gpu.compile_with(&r, [xyz, joints], states)?;
-        Ok(SyntheticEvaluator { hand, mesh, size: config.input_px, executable, rigged: false })
+        Ok(SyntheticEvaluator { hand, mesh, size, executable, rigged: false })
     }
 
     /// Judges the rigged hand posed on the joints found instead of the network's own mesh, if asked:

@@ -84,7 +84,7 @@ impl Trainer {
     /// Starts a training from a network that was trained before: all of it learns from the first step on, by the second stage's
     /// losses, with new moments. `options` must be of that network and have no first stage.
     pub fn fine_tune(gpu: &Gpu, options: TrainOptions, out: &Path, trained: &GraphCnn) -> Result<Self> {
-        if options.config != *trained.config() {
+        if !options.config.same_weights(trained.config()) {
             return Err(Error::invalid("options", "the network that was trained", "another"));
         }
         if options.pretrain_steps != 0 {
@@ -109,14 +109,14 @@ impl Trainer {
     }
 
     /// Continues from the checkpoint in `out` with options that `change` may change: how many steps the second stage
-    /// has, the batch, the replicas, the learning rate, the validation. The network, the rule, the seed and the first stage
+    /// has, the batch, the replicas, the learning rate, what samples look like, the validation. The network, the rule, the seed and the first stage
     /// stay.
     pub fn resume_with(gpu: &Gpu, out: &Path, change: impl FnOnce(&mut TrainOptions)) -> Result<Self> {
         let (before, step) = Self::progress(out)?;
         let mut options = before.clone();
         change(&mut options);
-        let fixed = |o: &TrainOptions| (o.config.clone(), o.optimizer, o.seed, o.pretrain_steps);
-        if fixed(&options) != fixed(&before) {
+        let fixed = |o: &TrainOptions| (o.optimizer, o.seed, o.pretrain_steps);
+        if fixed(&options) != fixed(&before) || !options.config.same_weights(&before.config) {
             let expected = "the network, rule, seed and first stage that the training began with";
             return Err(Error::invalid("options", expected, "others"));
         }
@@ -325,9 +325,9 @@ impl Trainer {
         let (send, receive) = sync_channel(2);
         let (hand, mesh) = (self.hand.clone(), self.mesh.clone());
         let TrainOptions { batch, replicas, seed, views, .. } = self.options;
-        let size = self.options.config.input_px;
+        let (size, framing) = (self.options.config.input_px, self.options.config.framing());
         std::thread::spawn(move || {
-            let sampler = SceneSampler::new(&hand, size, seed).with_views(views);
+            let sampler = SceneSampler::new(&hand, size, seed).with_views(views).with_framing(framing);
             let mut next = first * (replicas * batch) as u64;
             loop {
                 let make = |_| {

@@ -45,7 +45,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     println!("model    {}, ready after {:.1} s", arguments.weights.name(&model), start.elapsed().as_secs_f64());
 
     let rendering = Instant::now();
-    let sampler = SceneSampler::new(&RiggedHand::right(), model.config().input_px, arguments.seed);
+    let sampler = SceneSampler::new(&RiggedHand::right(), model.config().photo_px(), arguments.seed);
     let samples = SceneRenderer::new(&gpu, sampler).render(0, HANDS)?;
     println!("photos   {HANDS} rendered in {:.1} s", rendering.elapsed().as_secs_f64());
 

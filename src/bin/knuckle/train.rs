@@ -45,6 +45,10 @@ pub struct Arguments {
     /// From which sides hands are seen: mixed (more as people show them to cameras) or free (any alike) [default: mixed]
     #[arg(long, value_parser = views)]
     views: Option<Views>,
+    /// Photos are looked at twice, the second time so that the hand fills this part of the picture, and most hands are seen so in training
+    /// (0: once) [default: the network's, 0.77 for small]
+    #[arg(long, value_name = "PART")]
+    second_look: Option<f32>,
     /// Rule that changes the weights: adam or rmsprop (the paper's) [default: adam]
     #[arg(long, conflicts_with = "resume", value_parser = optimizer)]
     optimizer: Option<Rule>,
@@ -98,6 +102,9 @@ impl Arguments {
         options.replicas = self.replicas.unwrap_or(options.replicas);
         options.seed = self.seed.unwrap_or(options.seed);
         options.views = self.views.unwrap_or(options.views);
+        if let Some(part) = self.second_look {
+            options.config.second_look = (part != 0.0).then_some(part);
+        }
         options.optimizer = self.optimizer.unwrap_or(options.optimizer);
         options.learning_rate = self.rate.unwrap_or(options.learning_rate);
         options.decay = self.decay.unwrap_or(options.decay);
