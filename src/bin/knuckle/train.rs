@@ -46,7 +46,7 @@ pub struct Arguments {
     #[arg(long, value_parser = views)]
     views: Option<Views>,
     /// Photos are looked at twice, the second time so that the hand fills this part of the picture, and most hands are seen so in training
-    /// (0: once) [default: the network's, 0.77 for small]
+    /// (0: once) [default: the network's, 0.65 for small]
     #[arg(long, value_name = "PART")]
     second_look: Option<f32>,
     /// Rule that changes the weights: adam or rmsprop (the paper's) [default: adam]
