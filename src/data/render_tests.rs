@@ -276,7 +276,7 @@ fn framed(sampler: &SceneSampler, index: u64) -> (f32, f32) {
 #[test]
 fn hands_are_framed_as_asked() {
     let loose = SceneSampler::new(&RiggedHand::right(), 64, 7);
-    let around = loose.clone().with_framing(Framing::Around(0.77));
+    let around = loose.clone().with_framing(Framing::Around(0.65));
     let mut fills = Vec::new();
     for index in 0..200 {
         let (fill, aside) = framed(&around, index);
@@ -284,12 +284,12 @@ fn hands_are_framed_as_asked() {
             assert_eq!((fill, aside), framed(&loose, index), "one of four is loose");
             continue;
         }
-        assert!((0.61..0.93).contains(&fill) && aside < 0.0701, "scene {index}: {fill}, {aside}");
+        assert!((0.515..0.785).contains(&fill) && aside < 0.0701, "scene {index}: {fill}, {aside}");
         fills.push(fill);
         assert_eq!(around.sample(index).look, loose.sample(index).look, "all else is the same");
     }
     let mean = fills.iter().sum::<f32>() / fills.len() as f32;
-    assert!((mean - 0.77).abs() < 0.03 && fills.iter().any(|f| *f < 0.65) && fills.iter().any(|f| *f > 0.9));
+    assert!((mean - 0.65).abs() < 0.03 && fills.iter().any(|f| *f < 0.55) && fills.iter().any(|f| *f > 0.75));
     let wide = (0..200).map(|index| framed(&loose, index)).collect::<Vec<_>>();
     assert!(wide.iter().all(|(fill, aside)| (0.49..0.93).contains(fill) && *aside < 0.2));
     assert!(wide.iter().any(|(_, aside)| *aside > 0.12));

@@ -1,13 +1,19 @@
-//! Photos looked at twice: as they are, and again at the square around the hand that was seen, which is sharper there and as large as most
-//! hands in training. Both looks are one program with one set of weights; the square is cut out on the device (the sampler of Jaderberg
-//! et al. 2015, "Spatial Transformer Networks", §3.3, at a square that the network itself found).
+//! Photos looked at again: first as they are, then twice at the square around the hand that was seen, tilted a little to either side. The
+//! square is sharper than the photo and the hand as large in it as most were in training. All looks are one program with one set of
+//! weights; the squares are cut out on the device (the sampler of Jaderberg et al. 2015, "Spatial Transformer Networks", §3.3, at a square
+//! that the network itself found).
+
+use glam::{Mat2, Vec2};
 
 use super::graph_cnn::Network;
 use crate::error::Result;
 use crate::graph::Var;
 use crate::ops::{AvgPool2d, GridPadding, GridSample};
 
-/// A square of an image, N×1×2 and N×1×1: its middle and half its side in the image's coordinates, which run from −1 to 1.
+/// How far the squares are turned, radians: enough that each look errs in its own way, not so far that light seems to come from below.
+const TILTS: [f32; 2] = [-0.2, 0.2];
+
+/// A square of each image: its middle, N×1×2, and half its side, N×1×1, in the image's coordinates, which run from −1 to 1.
 struct Square<'r> {
     middle: Var<'r>,
     half: Var<'r>,
@@ -22,39 +28,51 @@ impl<'r> Square<'r> {
         Ok(Square { middle: low.add(high)?.scale(0.5)?, half })
     }
 
-    /// The square of `photo`, resized to `size` pixels; beyond the photo its border is repeated.
-    fn cut(&self, photo: Var<'r>, size: usize) -> Result<Var<'r>> {
+    /// The square of `photo`, turned by `tilt`, resized to `size` pixels; beyond the photo its border is repeated.
+    fn cut(&self, photo: Var<'r>, size: usize, tilt: Mat2) -> Result<Var<'r>> {
         let n = photo.shape().dims()[0];
         let centre = |i: usize| (2 * i + 1) as f32 / size as f32 - 1.0;
-        let centres: Vec<f32> = (0..size * size).flat_map(|i| [centre(i % size), centre(i / size)]).collect();
+        let turned = |i: usize| (tilt * Vec2::new(centre(i % size), centre(i / size))).to_array();
+        let centres: Vec<f32> = (0..size * size).flat_map(turned).collect();
         let centres = photo.recorder().constant([1, size * size, 2], &centres)?;
-        let positions = self.out(centres)?.reshape([n, size, size, 2])?;
+        let positions = centres.mul(self.half)?.add(self.middle)?.reshape([n, size, size, 2])?;
         photo.grid_sample(positions, GridSample { padding: GridPadding::Border, ..GridSample::default() })
     }
 
-    /// From coordinates in the square to coordinates in the image.
-    fn out(&self, uv: Var<'r>) -> Result<Var<'r>> {
-        uv.mul(self.half)?.add(self.middle)
+    /// A mesh N×V×3 from the coordinates of the turned square to those of the image.
+    fn out(&self, uvd: Var<'r>, tilt: Mat2) -> Result<Var<'r>> {
+        let r = uvd.recorder();
+        let [n, v, _] = uvd.shape().dims()[..] else { unreachable!("a mesh") };
+        // Points are rows, which a matrix's transpose turns: its columns, one after the other.
+        let transpose = r.constant([2, 2], &tilt.to_cols_array())?;
+        let uv = uvd.slice(2, 0, 2)?.reshape([n * v, 2])?.matmul(transpose)?.reshape([n, v, 2])?;
+        r.concat(&[uv.mul(self.half)?.add(self.middle)?, uvd.slice(2, 2, 1)?], 2)
     }
 }
 
 impl Network<'_> {
     /// The mesh in photos N×S×S×3 (sRGB in [0, 1], S = [`photo_px`](super::GraphCnnConfig::photo_px)), N×V×3 as
-    /// [`Prediction::mesh_uvd`](super::Prediction::mesh_uvd): by one look, or, where the configuration says so, as the mean of that and of a
-    /// second look at the square around the mesh that the first found. The mean is nearer to the truth than the second look alone: their
-    /// errors are in part each look's own, and a network in doubt sees a hand too small, whose square then cuts the real one.
+    /// [`Prediction::mesh_uvd`](super::Prediction::mesh_uvd): by one look, or, where the configuration says so, as the mean of that and of
+    /// two more at the square around the mesh that the first found. The mean is nearer to the truth than any of them: their errors are in
+    /// part each look's own, and a network in doubt sees a hand too small, whose square then cuts the real one.
     #[track_caller]
     pub fn find<'r>(&self, photo: Var<'r>) -> Result<Var<'r>> {
         let Some(fill) = self.config.second_look else {
             return Ok(self.predict(photo)?.mesh_uvd);
         };
+        let (r, n) = (photo.recorder(), photo.shape().dims()[0]);
         let seen = self.config.input_px;
         let step = self.config.photo_px() / seen;
         let whole = photo.avg_pool2d(AvgPool2d { kernel: step, stride: step, ..AvgPool2d::default() })?;
         let first = self.predict(whole)?.mesh_uvd;
         let square = Square::around(first, fill)?;
-        let uvd = self.predict(square.cut(photo, seen)?)?.mesh_uvd;
-        let second = photo.recorder().concat(&[square.out(uvd.slice(2, 0, 2)?)?, uvd.slice(2, 2, 1)?], 2)?;
-        first.add(second)?.scale(0.5)
+        let tilts = TILTS.map(Mat2::from_angle);
+        let squares = tilts.into_iter().map(|tilt| square.cut(photo, seen, tilt)).collect::<Result<Vec<_>>>()?;
+        let again = self.predict(r.concat(&squares, 0)?)?.mesh_uvd;
+        let mut sum = first;
+        for (i, tilt) in tilts.into_iter().enumerate() {
+            sum = sum.add(square.out(again.slice(0, i * n, n)?, tilt)?)?;
+        }
+        sum.scale(1.0 / (1 + TILTS.len()) as f32)
     }
 }
