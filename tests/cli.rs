@@ -162,6 +162,7 @@ fn usage_errors_end_with_2() {
         &["infer"],
         &["train", "--resume", "--seed", "3"],
         &["train", "--optimizer", "sgd"],
+        &["eval", "--fill", "0.5"],
         &["train", "--from", "w.safetensors", "--config", "small"],
         &["data"],
         &["tune", "small", "--all"],
@@ -174,6 +175,7 @@ fn usage_errors_end_with_2() {
         &["train", "--config", "none.json"],
         &["train", "--from", "none.safetensors"],
         &["train", "--steps", "3", "--pretrain", "4"],
+        &["train", "--second-look", "2"],
     ] {
         let out = folder("usage");
         let output = knuckle(&[wrong, &["--out", text(&out)]].concat());

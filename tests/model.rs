@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use glam::{Vec2, Vec3};
-use knuckle::data::SceneSampler;
+use knuckle::data::{Photo, SceneSampler};
 use knuckle::exec::{CompileOptions, Target, compile};
 use knuckle::graph::TensorData;
 use knuckle::hand::RiggedHand;
-use knuckle::models::{GraphCnn, GraphCnnConfig, Lifting, MeshGraph, Network, TruthBatch};
+use knuckle::models::{GraphCnn, GraphCnnConfig, InferOptions, Lifting, MeshGraph, Network, TruthBatch};
 use knuckle::rng::Rng;
 use knuckle::train::{Control, ROUND, Rule, TrainOptions, Trainer, checkpoint_path};
 use knuckle::{Error, Gpu, Recorder, Result, States, nn};
@@ -295,10 +295,10 @@ fn further_looks_are_at_the_square_around_the_first() -> Result<()> {
     assert_eq!((once.photo_px(), twice.photo_px()), (64, 128));
     let states = States::seeded(&gpu, 3);
     let r = Recorder::new();
-    let uvd = Network { config: &twice, mesh: &mesh }.find(r.input("photo", [1, 128, 128, 3]))?;
+    let uvd = Network { config: &twice, mesh: &mesh }.find(r.input("photo", [1, 128, 128, 3]), r.scalar(fill))?;
     let mut found = gpu.compile_with(&r, [uvd], &states)?;
     let r = Recorder::new();
-    let uvd = Network { config: &once, mesh: &mesh }.find(r.input("photo", [1, 64, 64, 3]))?;
+    let uvd = Network { config: &once, mesh: &mesh }.find(r.input("photo", [1, 64, 64, 3]), r.scalar(1.0))?;
     let mut look = gpu.compile_with(&r, [uvd], &states)?;
     let points = |values: &[f32]| values.chunks_exact(3).map(Vec3::from_slice).collect::<Vec<_>>();
 
@@ -328,6 +328,36 @@ fn further_looks_are_at_the_square_around_the_first() -> Result<()> {
     assert!(worst < 1e-3, "{worst}");
     let moved = got.iter().zip(&first).map(|(got, first)| got.distance(*first)).fold(0.0, f32::max);
     assert!(moved > 0.02, "further looks say what the first did, within {moved}");
+    Ok(())
+}
+
+#[test]
+fn photos_are_looked_at_again_as_the_options_say() -> Result<()> {
+    let gpu = Gpu::new()?;
+    let config = GraphCnnConfig { second_look: Some(0.65), ..tiny_reader() };
+    let mut model = GraphCnn::new(&gpu, config.clone(), &States::seeded(&gpu, 3))?;
+    let mut rng = Rng::new(9, 0);
+    let photo = Photo::from_rgb(128, 128, (0..128 * 128 * 3).map(|_| rng.below(256) as u8).collect())?;
+    // The image coordinates of the mesh, found by the network at the side of it.
+    let pixels: Vec<f32> = photo.rgb().iter().map(|v| f32::from(*v) / 255.0).collect();
+    let mesh = mesh();
+    let mut uv = |fill: f32| -> Result<Vec<Vec2>> {
+        let r = Recorder::new();
+        let uvd = Network { config: &config, mesh: &mesh }.find(r.input("photo", [1, 128, 128, 3]), r.scalar(fill))?;
+        let out = gpu.compile_with(&r, [uvd], model.states())?.run([("photo", &pixels)])?;
+        Ok(out.f32(0).chunks_exact(3).map(|p| (Vec2::from_slice(p) + 1.0) * 64.0).collect())
+    };
+    let (wanted, usual) = (uv(0.8)?, uv(0.5)?);
+    let worst = |a: &[Vec2], b: &[Vec2]| a.iter().zip(b).map(|(a, b)| a.distance(*b)).fold(0.0, f32::max);
+    let options = InferOptions { root_depth_mm: Some(500.0), ..InferOptions::default() };
+    let found = model.infer(&photo, &options)?;
+    assert!(worst(&found.vertices_uv, &usual) < 1e-3 && worst(&usual, &wanted) > 0.01);
+    let found = model.infer(&photo, &InferOptions { fill: Some(0.8), ..options })?;
+    assert!(worst(&found.vertices_uv, &wanted) < 1e-3);
+    for fill in [0.0, 2.0, f32::NAN] {
+        let error = model.infer(&photo, &InferOptions { fill: Some(fill), ..options }).unwrap_err().to_string();
+        assert!(error.contains("fill") && error.contains("0.3 to 1"), "{error}");
+    }
     Ok(())
 }
 

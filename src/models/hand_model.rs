@@ -22,6 +22,14 @@ use crate::train::checkpoint::{self, Metadata, Precision};
 /// telephone's or webcam's main camera.
 const DEFAULT_FIELD_OF_VIEW: f32 = 0.9;
 
+/// The part of a further look's square that the first look's hand fills, where nobody says otherwise. Of a photo the network is less sure
+/// than of the renders it learned from, and the mean of what a hand may be is smaller than a hand: on the photos that the figures are of
+/// its extent is some 0.75 of the true one, so that the real hand fills as much of this square as rendered ones did in training.
+const FILL_OF_PHOTOS: f32 = 0.5;
+
+/// The input of a program that looks again.
+const FILL: &str = "fill";
+
 const SHIPPED_WEIGHTS: &[u8] = include_bytes!("../../assets/weights/small.safetensors");
 
 /// The header entry of a weights file that holds its [`GraphCnnConfig`].
@@ -42,6 +50,9 @@ pub struct InferOptions {
     /// blend skinning that Ge et al. 2019, §5.2, compare with. It bends as hands do and has the thickness of one where a network that is
     /// in doubt draws thin fingers; joints move to where its bones, of their true length, come nearest.
     pub rigged: bool,
+    /// Where the network looks again ([`GraphCnnConfig::second_look`]), the part of the square then that the hand as first seen is to fill,
+    /// 0.3 to 1; otherwise 0.5, which suits photos. For renders it is the configuration's.
+    pub fill: Option<f32>,
 }
 
 impl InferOptions {
@@ -99,7 +110,8 @@ impl GraphCnn {
         let mesh = MeshGraph::new(&hand)?;
         let network = Network { config: &config, mesh: &mesh };
         let r = Recorder::new();
-        let uvd = network.find(r.input("photo", [1, config.photo_px(), config.photo_px(), 3]))?;
+        let photo = r.input("photo", [1, config.photo_px(), config.photo_px(), 3]);
+        let uvd = network.find(photo, r.input(FILL, [1]))?;
         let image_program = gpu.compile_with(&r, [uvd], states)?;
         let r = Recorder::new();
         let joints = network.joints(r.input("xyz", [2, mesh.vertices, 3]))?;
@@ -214,7 +226,13 @@ impl GraphCnn {
             return Err(Error::invalid("scale_mm", "a positive length", scale));
         }
         let half = self.config.photo_px() as f32 / 2.0;
-        let out = self.image_program.run([("photo", pixels)])?;
+        let fill = options.fill.unwrap_or(FILL_OF_PHOTOS);
+        if !(0.3..=1.0).contains(&fill) {
+            return Err(Error::invalid("fill", "0.3 to 1, a part of the square", fill));
+        }
+        let fill = [fill];
+        let looks_again = self.config.second_look.map(|_| (FILL, &fill[..]));
+        let out = self.image_program.run([("photo", pixels)].into_iter().chain(looks_again))?;
         let uvd: Vec<Vec3> = out.f32(0).chunks_exact(3).map(Vec3::from_slice).collect();
         if uvd.iter().any(|p| !p.is_finite()) {
             return Err(Error::NotFinite { what: "the predicted mesh".into(), detail: "check the weights".into() });

@@ -20,11 +20,11 @@ struct Square<'r> {
 }
 
 impl<'r> Square<'r> {
-    /// The square of which the bounding box of the image coordinates of `uvd` (N×V×3) fills `fill`.
-    fn around(uvd: Var<'r>, fill: f32) -> Result<Self> {
+    /// The square of which the bounding box of the image coordinates of `uvd` (N×V×3) fills the part `fill`.
+    fn around(uvd: Var<'r>, fill: Var<'r>) -> Result<Self> {
         let uv = uvd.slice(2, 0, 2)?;
         let (low, high) = (uv.min_over(&[1])?, uv.max_over(&[1])?);
-        let half = high.sub(low)?.max_over(&[2])?.scale(0.5 / fill)?;
+        let half = high.sub(low)?.max_over(&[2])?.scale(0.5)?.div(fill)?;
         Ok(Square { middle: low.add(high)?.scale(0.5)?, half })
     }
 
@@ -54,12 +54,14 @@ impl Network<'_> {
     /// The mesh in photos N×S×S×3 (sRGB in [0, 1], S = [`photo_px`](super::GraphCnnConfig::photo_px)), N×V×3 as
     /// [`Prediction::mesh_uvd`](super::Prediction::mesh_uvd): by one look, or, where the configuration says so, as the mean of that and of
     /// two more at the square around the mesh that the first found. The mean is nearer to the truth than any of them: their errors are in
-    /// part each look's own, and a network in doubt sees a hand too small, whose square then cuts the real one.
+    /// part each look's own.
+    ///
+    /// Of those squares the hand as the first look has it fills `fill` (one element; unused where there is one look).
     #[track_caller]
-    pub fn find<'r>(&self, photo: Var<'r>) -> Result<Var<'r>> {
-        let Some(fill) = self.config.second_look else {
+    pub fn find<'r>(&self, photo: Var<'r>, fill: Var<'r>) -> Result<Var<'r>> {
+        if self.config.second_look.is_none() {
             return Ok(self.predict(photo)?.mesh_uvd);
-        };
+        }
         let (r, n) = (photo.recorder(), photo.shape().dims()[0]);
         let seen = self.config.input_px;
         let step = self.config.photo_px() / seen;

@@ -37,7 +37,7 @@ impl SyntheticEvaluator {
         let size = config.photo_px();
         let photo = render::record(&r, &SceneMesh::new(&hand), BATCH, size)?.rgb;
         let network = Network { config, mesh: &mesh };
-        let xyz = Lifting::record(&r, BATCH).lift(network.find(photo)?)?;
+        let xyz = Lifting::record(&r, BATCH).lift(network.find(photo, r.scalar(config.second_look.unwrap_or(1.0)))?)?;
         let joints = network.joints(xyz)?;
         let executable = gpu.compile_with(&r, [xyz, joints], states)?;
         Ok(SyntheticEvaluator { hand, mesh, size, executable, rigged: false })

@@ -58,7 +58,12 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         let c = sample.camera;
         let camera = knuckle::hand::Camera { fx: c.fx * zoom, fy: c.fy * zoom, cx: c.cx * zoom, cy: c.cy * zoom };
         let finding = Instant::now();
-        let known = InferOptions { camera: Some(camera), rigged: true, ..InferOptions::default() };
+        let known = InferOptions {
+            camera: Some(camera),
+            rigged: true,
+            fill: model.config().second_look,
+            ..InferOptions::default()
+        };
         let hand = model.infer(&photo, &known)?;
         times.push(finding.elapsed().as_secs_f64() * 1e3);
         evaluation.add(&hand.joints_mm, &sample.joints_mm, None);

@@ -26,6 +26,9 @@ pub struct Arguments {
     /// Judge the rigged hand posed on the joints found instead of the network's own mesh, as `infer --rigged`
     #[arg(long)]
     rigged: bool,
+    /// On photos, where the network looks again: the part of the square that the hand is to fill, as `infer --fill` [default: 0.5]
+    #[arg(long, value_name = "PART", requires = "folder")]
+    fill: Option<f32>,
     /// PCK curves to write (PNG)
     #[arg(long, value_name = "FILE")]
     plot: Option<PathBuf>,
@@ -67,13 +70,17 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn photos(model: &mut GraphCnn, folder: &Path, &Arguments { left, rigged, .. }: &Arguments) -> Result<Evaluation> {
+fn photos(
+    model: &mut GraphCnn,
+    folder: &Path,
+    &Arguments { left, rigged, fill, .. }: &Arguments,
+) -> Result<Evaluation> {
     let mut evaluation = Evaluation::default();
     for photo in PhotoFolder::open(folder)?.iter() {
         let photo = photo?;
         let scale_mm = photo.scale_mm();
         let (scale, camera) = (Some(scale_mm), Some(photo.camera));
-        let options = InferOptions { scale_mm: scale, left, camera, rigged, ..InferOptions::default() };
+        let options = InferOptions { scale_mm: scale, left, camera, rigged, fill, ..InferOptions::default() };
         let hand = model.infer(&photo.photo, &options)?;
         evaluation.add(&scaled_to_bone(&hand.joints_mm, scale_mm), &photo.joints_mm, None);
     }

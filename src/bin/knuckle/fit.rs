@@ -180,7 +180,12 @@ fn picture(gpu: &Gpu, arguments: &Arguments) -> Result<Picture> {
         let bytes = sample.rgb.iter().map(|v| (v * 255.0).round() as u8).collect();
         let square = Photo::from_rgb(SYNTHETIC_PX as u32, SYNTHETIC_PX as u32, bytes)?;
         let scale = sample.joints_mm[MIDDLE_MCP].distance(sample.joints_mm[MIDDLE_PIP]);
-        let known = InferOptions { scale_mm: Some(scale), camera: Some(sample.camera), ..InferOptions::default() };
+        let known = InferOptions {
+            scale_mm: Some(scale),
+            camera: Some(sample.camera),
+            fill: network.config().second_look,
+            ..InferOptions::default()
+        };
         let found = network.infer(&square, &known)?;
         let seen = Observation {
             camera: sample.camera,

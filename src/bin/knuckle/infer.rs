@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Mesh and joints are those of the rigged hand, posed by inverse kinematics on the joints found
     #[arg(long)]
     rigged: bool,
+    /// Where the network looks again at the square around the hand: the part of it that the hand is to fill, 0.3 to 1 [default: 0.5]
+    #[arg(long, value_name = "PART")]
+    fill: Option<f32>,
     #[command(flatten)]
     weights: Weights,
 }
@@ -105,6 +108,7 @@ fn find(model: &mut GraphCnn, path: &Path, base: Option<&Path>, arguments: &Argu
         scale_mm: arguments.scale_mm,
         left: arguments.left,
         rigged: arguments.rigged,
+        fill: arguments.fill,
         ..InferOptions::default()
     };
     let start = Instant::now();
