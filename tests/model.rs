@@ -72,9 +72,9 @@ fn inference_plans_reuse_memory() -> Result<()> {
     let target = Target::webgpu_defaults();
     for config in [GraphCnnConfig::small(), GraphCnnConfig::paper()] {
         let r = Recorder::new();
-        let photo = r.input("photo", [1, config.input_px, config.input_px, 3]);
-        let prediction = Network { config: &config, mesh: &mesh }.predict(photo)?;
-        let outputs = [(String::new(), prediction.mesh_uvd.id())];
+        let photo = r.input("photo", [1, config.photo_px(), config.photo_px(), 3]);
+        let uvd = Network { config: &config, mesh: &mesh }.find(photo, r.input("fill", [1]))?;
+        let outputs = [(String::new(), uvd.id())];
         let options = CompileOptions { effects: false, ..CompileOptions::default() };
         let program = r.with_graph(|graph| compile(graph, &outputs, &target, options))?;
         let memory = program.plan.report(&program);
@@ -315,7 +315,7 @@ fn further_looks_are_at_the_square_around_the_first() -> Result<()> {
     let low = first.iter().map(|p| p.truncate()).fold(Vec2::INFINITY, Vec2::min);
     let high = first.iter().map(|p| p.truncate()).fold(Vec2::NEG_INFINITY, Vec2::max);
     let (middle, half) = ((low + high) / 2.0, (high - low).max_element() / 2.0 / fill);
-    assert!(half.is_finite() && (half < 0.9 || half > 1.1), "the square {half} is not the photo");
+    assert!(half.is_finite() && !(0.9..=1.1).contains(&half), "the square {half} is not the photo");
     let mut wanted = first.clone();
     for angle in [-0.2, 0.2] {
         let turn = Vec2::from_angle(angle);
@@ -341,7 +341,7 @@ fn photos_are_looked_at_again_as_the_options_say() -> Result<()> {
     // The image coordinates of the mesh, found by the network at the side of it.
     let pixels: Vec<f32> = photo.rgb().iter().map(|v| f32::from(*v) / 255.0).collect();
     let mesh = mesh();
-    let mut uv = |fill: f32| -> Result<Vec<Vec2>> {
+    let uv = |fill: f32| -> Result<Vec<Vec2>> {
         let r = Recorder::new();
         let uvd = Network { config: &config, mesh: &mesh }.find(r.input("photo", [1, 128, 128, 3]), r.scalar(fill))?;
         let out = gpu.compile_with(&r, [uvd], model.states())?.run([("photo", &pixels)])?;

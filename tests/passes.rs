@@ -393,8 +393,8 @@ fn the_models_take_fewer_dispatches() -> Result<()> {
     let mut rows = Vec::new();
     for (config, least) in [(GraphCnnConfig::small(), 30), (GraphCnnConfig::paper(), 100)] {
         let r = Recorder::new();
-        let photo = r.input("photo", [1, config.input_px, config.input_px, 3]);
-        let y = Network { config: &config, mesh: &mesh }.predict(photo)?.mesh_uvd;
+        let photo = r.input("photo", [1, config.photo_px(), config.photo_px(), 3]);
+        let y = Network { config: &config, mesh: &mesh }.find(photo, r.input("fill", [1]))?;
         rows.push((format!("{}, inference", config.name), programs(&r, &[y])?, least));
     }
     let r = Recorder::training();

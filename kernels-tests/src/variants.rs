@@ -225,7 +225,8 @@ pub fn models(target: &Target, batch: usize) -> Vec<Named> {
         let inference = || {
             let r = Recorder::new();
             let network = Network { config: &config, mesh: &mesh };
-            let uvd = network.predict(r.input("photo", [1, config.input_px, config.input_px, 3]))?.mesh_uvd;
+            let photo = r.input("photo", [1, config.photo_px(), config.photo_px(), 3]);
+            let uvd = network.find(photo, r.input("fill", [1]))?;
             let joints = network.joints(r.input("xyz", [2, mesh.vertices, 3]))?;
             lower(&r, &[uvd, joints], target)
         };

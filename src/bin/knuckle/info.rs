@@ -45,13 +45,13 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 const RUNS: usize = 5;
 
 fn model(gpu: &Gpu, config: GraphCnnConfig) -> Result<()> {
-    let (name, size) = (config.name.clone(), config.input_px);
+    let (name, size, seen) = (config.name.clone(), config.photo_px(), config.input_px);
     let start = Instant::now();
     let mut model = GraphCnn::new(gpu, config, &States::seeded(gpu, 1))?;
     let ready = start.elapsed();
     let program = model.program();
     let parameters: usize = program.states.iter().filter(|s| s.trainable).map(|s| s.ty.shape.numel()).sum();
-    println!("model {name}, untrained, a photo of {size} × {size}");
+    println!("model {name}, untrained, a photo of {size} × {size}, seen at {seen} × {seen}");
     println!("  parameters                  {parameters}");
     println!("  dispatches                  {}", program.steps.len());
     println!("  GFLOP                       {:.3}", program.cost().flops as f64 * 1e-9);

@@ -98,8 +98,8 @@ fn measure(gpu: &Gpu, config: &GraphCnnConfig, arguments: &Arguments) -> Result<
     let mesh = MeshGraph::new(&RiggedHand::right())?;
     let r = Recorder::new();
     let network = Network { config, mesh: &mesh };
-    let photo = r.input("photo", [1, config.input_px, config.input_px, 3]);
-    let mesh_uvd = network.predict(photo)?.mesh_uvd;
+    let photo = r.input("photo", [1, config.photo_px(), config.photo_px(), 3]);
+    let mesh_uvd = network.find(photo, r.input("fill", [1]))?;
     tune(gpu, &format!("{}, inference", config.name), &r, &[mesh_uvd], arguments)?;
     let options = TrainOptions { batch: arguments.batch.into(), ..TrainOptions::new(config.clone()) };
     for stage in [Stage::Pretrain, Stage::Full] {
