@@ -362,7 +362,7 @@ fn photos_are_looked_at_again_as_the_options_say() -> Result<()> {
 }
 
 #[test]
-fn a_training_may_begin_to_look_twice() -> Result<()> {
+fn a_training_may_begin_to_look_again() -> Result<()> {
     let (gpu, out) = (Gpu::new()?, folder("twice"));
     let once = TrainOptions { pretrain_steps: 0, full_steps: 1, validation_samples: 2, ..options() };
     Trainer::new(&gpu, once, &out)?.run(|_| Control::Continue)?;

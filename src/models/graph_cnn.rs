@@ -59,8 +59,8 @@ pub struct GraphCnnConfig {
     /// is the error that is reported, and hands seen from where they tell little weigh no more in it than others.
     #[serde(default)]
     pub vertex_l1: f32,
-    /// Whether photos are looked at twice, see [`Network::find`], and which part of the second picture the hand is to fill, as three of
-    /// four do in training. Weights do not depend on it.
+    /// Whether photos are looked at again once a hand was seen, see [`Network::find`], and which part of the picture the hand is to fill
+    /// then, as three of four do in training. Weights do not depend on it.
     #[serde(default)]
     pub second_look: Option<f32>,
 }
@@ -83,7 +83,7 @@ const HEATMAPS: usize = JOINTS.next_multiple_of(4);
 /// Where the empty heat-maps have their joint, px: so far away that nothing of its Gaussian is left.
 const NOWHERE_PX: f32 = -1e4;
 
-/// How many times as large as the network's input the photo is where it is looked at twice.
+/// How many times as large as the network's input the photo is where it is looked at again.
 const PHOTO_OVER_INPUT: usize = 2;
 
 impl GraphCnnConfig {
@@ -155,8 +155,8 @@ impl GraphCnnConfig {
         }
     }
 
-    /// Side of the photos that [`Network::find`] takes, px: where it looks twice they are larger than what the network sees, so that
-    /// the second look is a sharper one.
+    /// Side of the photos that [`Network::find`] takes, px: where it looks again they are larger than what the network sees, so that
+    /// those looks are sharper.
     pub fn photo_px(&self) -> usize {
         if self.second_look.is_some() { PHOTO_OVER_INPUT * self.input_px } else { self.input_px }
     }

@@ -45,8 +45,8 @@ pub struct Arguments {
     /// From which sides hands are seen: mixed (more as people show them to cameras) or free (any alike) [default: mixed]
     #[arg(long, value_parser = views)]
     views: Option<Views>,
-    /// Photos are looked at twice, the second time so that the hand fills this part of the picture, and most hands are seen so in training
-    /// (0: once) [default: the network's, 0.65 for small]
+    /// Photos are looked at again once a hand was seen, which then fills this part of the picture, as it does in most samples of the training
+    /// (0: they are not) [default: the network's, 0.65 for small]
     #[arg(long, value_name = "PART")]
     second_look: Option<f32>,
     /// Rule that changes the weights: adam or rmsprop (the paper's) [default: adam]
