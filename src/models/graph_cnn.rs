@@ -130,7 +130,7 @@ impl GraphCnnConfig {
             reads_joints: true,
             carries_mesh: true,
             vertex_l1: 0.1,
-            second_look: Some(0.65),
+            second_look: Some(0.7),
         }
     }
 

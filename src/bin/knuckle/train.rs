@@ -46,7 +46,7 @@ pub struct Arguments {
     #[arg(long, value_parser = views)]
     views: Option<Views>,
     /// Photos are looked at again once a hand was seen, which then fills this part of the picture, as it does in most samples of the training
-    /// (0: they are not) [default: the network's, 0.65 for small]
+    /// (0: they are not) [default: the network's, 0.7 for small]
     #[arg(long, value_name = "PART")]
     second_look: Option<f32>,
     /// Rule that changes the weights: adam or rmsprop (the paper's) [default: adam]
