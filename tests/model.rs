@@ -358,6 +358,10 @@ fn photos_are_looked_at_again_as_the_options_say() -> Result<()> {
         let error = model.infer(&photo, &InferOptions { fill: Some(fill), ..options }).unwrap_err().to_string();
         assert!(error.contains("fill") && error.contains("0.3 to 1"), "{error}");
     }
+    let mut once = GraphCnn::new(&gpu, tiny_reader(), &States::seeded(&gpu, 3))?;
+    once.infer(&photo, &options)?;
+    let error = once.infer(&photo, &InferOptions { fill: Some(0.8), ..options }).unwrap_err().to_string();
+    assert!(error.contains("fill") && error.contains("looks once"), "{error}");
     Ok(())
 }
 

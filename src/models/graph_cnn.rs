@@ -2,6 +2,8 @@
 //! hourglass finds 2D heat-maps, a residual network encodes them with the image's features, a Chebyshev graph CNN grows
 //! a mesh from the code, and a linear graph CNN reads the joints off the mesh.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::lift::TruthVars;
@@ -60,7 +62,7 @@ pub struct GraphCnnConfig {
     #[serde(default)]
     pub vertex_l1: f32,
     /// Whether photos are looked at again once a hand was seen, see [`Network::find`], and which part of the picture the hand is to fill
-    /// then, as three of four do in training. Weights do not depend on it.
+    /// then, as three of four do in training; `None`: they are looked at once. Weights do not depend on it.
     #[serde(default)]
     pub second_look: Option<f32>,
 }
@@ -82,6 +84,9 @@ const HEATMAPS: usize = JOINTS.next_multiple_of(4);
 
 /// Where the empty heat-maps have their joint, px: so far away that nothing of its Gaussian is left.
 const NOWHERE_PX: f32 = -1e4;
+
+/// Which parts of a further look's picture a hand may be made to fill: below them there is nothing to gain, above them it is cut.
+pub(super) const FILLS: RangeInclusive<f32> = 0.3..=1.0;
 
 /// How many times as large as the network's input the photo is where it is looked at again.
 const PHOTO_OVER_INPUT: usize = 2;
@@ -191,7 +196,7 @@ impl GraphCnnConfig {
         if !(self.vertex_l1.is_finite() && self.vertex_l1 >= 0.0) {
             return Err(Error::invalid("vertex_l1", "a weight of at least 0", self.vertex_l1));
         }
-        if let Some(fill) = self.second_look.filter(|fill| !(0.3..=1.0).contains(fill)) {
+        if let Some(fill) = self.second_look.filter(|fill| !FILLS.contains(fill)) {
             return Err(Error::invalid("second_look", "0.3 to 1, the part of the picture the hand fills", fill));
         }
         if !(self.sigma_px.is_finite() && self.sigma_px > 0.0) {

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use glam::{Vec2, Vec3};
 
-use super::graph_cnn::{GraphCnnConfig, Network};
+use super::graph_cnn::{FILLS, GraphCnnConfig, Network};
 use super::mesh_graph::MeshGraph;
 use crate::data::Photo;
 use crate::error::{Error, Result};
@@ -51,7 +51,7 @@ pub struct InferOptions {
     /// in doubt draws thin fingers; joints move to where its bones, of their true length, come nearest.
     pub rigged: bool,
     /// Where the network looks again ([`GraphCnnConfig::second_look`]), the part of the square then that the hand as first seen is to fill,
-    /// 0.3 to 1; otherwise 0.5, which suits photos. For renders it is the configuration's.
+    /// 0.3 to 1; otherwise 0.5, which suits photos. For renders it is the configuration's. A network that looks once refuses it.
     pub fill: Option<f32>,
 }
 
@@ -227,8 +227,11 @@ impl GraphCnn {
         }
         let half = self.config.photo_px() as f32 / 2.0;
         let fill = options.fill.unwrap_or(FILL_OF_PHOTOS);
-        if !(0.3..=1.0).contains(&fill) {
+        if !FILLS.contains(&fill) {
             return Err(Error::invalid("fill", "0.3 to 1, a part of the square", fill));
+        }
+        if options.fill.is_some() && self.config.second_look.is_none() {
+            return Err(Error::invalid("fill", "a network that looks again (second_look)", "one that looks once"));
         }
         let fill = [fill];
         let looks_again = self.config.second_look.map(|_| (FILL, &fill[..]));

@@ -109,8 +109,8 @@ impl Trainer {
     }
 
     /// Continues from the checkpoint in `out` with options that `change` may change: how many steps the second stage
-    /// has, the batch, the replicas, the learning rate, what samples look like, the validation. The network, the rule, the seed and the first stage
-    /// stay.
+    /// has, the batch, the replicas, the learning rate, the views and framing of samples, the validation. The weights'
+    /// shapes, the rule, the seed and the first stage stay.
     pub fn resume_with(gpu: &Gpu, out: &Path, change: impl FnOnce(&mut TrainOptions)) -> Result<Self> {
         let (before, step) = Self::progress(out)?;
         let mut options = before.clone();
