@@ -55,7 +55,7 @@ fn results_of_most_cases_are_made_in_larger_tensors_and_over_operands() {
     let all = cases::all().len();
     println!("{cases} of {all} cases; into pieces {written:?}; over operands {over:?}");
     assert!(2 * cases > all, "{cases} of {all} cases");
-    for shader in ["conv/conv2d_forward.wgsl", "matmul/plain.wgsl", "tile/tile.wgsl", "norm/batch_norm.wgsl"] {
+    for shader in ["conv/conv2d_forward.wgsl", "matmul/product.wgsl", "tile/tile.wgsl", "norm/batch_norm.wgsl"] {
         assert!(written.contains(shader), "{shader} writes into no piece");
     }
     assert!(over.contains("pointwise/unary.wgsl") && over.contains("pointwise/binary.wgsl"), "{over:?}");

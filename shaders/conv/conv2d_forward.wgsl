@@ -9,6 +9,10 @@ const SPAN: u32 = (P - 1u) * S + (KW - 1u) * D + 1u;
 // Four channels of SPAN columns of an input row.
 var<private> xs: array<vec4<f32>, SPAN>;
 var<private> acc: array<vec4<f32>, P * Q>;
+// A tap's weights for four input channels: filled by load_b (common/b_alone, common/b_shared).
+var<private> bs: array<vec4<f32>, 4u * Q>;
+// The lane's number in the whole grid.
+var<private> invocation: u32;
 
 fn load_columns(first: u32, end: u32, inside: bool, base: i32, ix: i32, c: u32) {
     for (var j = first; j < min(end, SPAN); j++) {
@@ -23,35 +27,32 @@ fn load_columns(first: u32, end: u32, inside: bool, base: i32, ix: i32, c: u32) 
     }
 }
 
-// The weights of input channel `c` and of the four output channels from `channel` on.
-fn weights(tap: u32, c: u32, channel: u32) -> vec4<f32> {
-    var row = c;
+// Vector i of the weights of a tap, for four input channels and each group of output channels: of one input channel for four output
+// channels.
+fn b_vector(i: u32, place: vec3<u32>) -> vec4<f32> {
+    var row = place.y + (i & 3u);
     if (CI_TAIL) {
-        row = min(c, params.ci - 1u);
+        row = min(row, params.ci - 1u);
     }
-    return b4((tap * params.ci + row) * params.co + channel);
+    let channel = min(place.z + (i & 0xfffffffcu), (params.co - 1u) / 4u * 4u);
+    return b4((place.x * params.ci + row) * params.co + channel);
 }
 
-fn multiply(ky: u32, kx: u32, c: u32, channel: u32, last: u32) {
+fn multiply(ky: u32, kx: u32, c: u32, channel: u32) {
+    load_b(vec3(ky * KW + kx, c, channel));
     for (var q = 0u; q < Q; q++) {
-        let from_channel = min(channel + 4u * q, last);
-        let w0 = weights(ky * KW + kx, c, from_channel);
-        let w1 = weights(ky * KW + kx, c + 1u, from_channel);
-        let w2 = weights(ky * KW + kx, c + 2u, from_channel);
-        let w3 = weights(ky * KW + kx, c + 3u, from_channel);
-        for (var p = 0u; p < P; p++) {
-            let x = xs[p * S + kx * D];
-            var sum = acc[p * Q + q] + x.x * w0;
-            if (CI_LOADS > 1u) {
-                sum += x.y * w1;
-            }
-            if (CI_LOADS > 2u) {
-                sum += x.z * w2;
-            }
-            if (CI_LOADS > 3u) {
-                sum += x.w * w3;
-            }
-            acc[p * Q + q] = sum;
+        multiply_four(0u, q, kx);
+        if (P > 4u) {
+            multiply_four(4u, q, kx);
+        }
+    }
+}
+
+// Adds what four pixels from `first` on give to a group of channels. These sums stay in registers while a row of weights is in them too.
+fn multiply_four(first: u32, q: u32, kx: u32) {
+    for (var i = 0u; i < CI_LOADS; i++) {
+        for (var p = 0u; p < min(4u, P - first); p++) {
+            acc[(first + p) * Q + q] += xs[(first + p) * S + kx * D][i] * bs[4u * q + i];
         }
     }
 }
@@ -67,15 +68,16 @@ fn main(
     let strips = ceil_div(params.ow, P);
     let rows = params.n * params.oh;
 
-    let id = (group.y * groups.x + group.x) * WG + lane;
-    let strip = id / channel_tiles;
+    invocation = (group.y * groups.x + group.x) * WG + lane;
+    let tile = tile_of(channel_tiles);
+    let strip = tile.x;
     let row = min(strip / strips, rows - 1u);
     let ox = strip % strips * P;
     let image = row / params.oh;
     let oy = row - image * params.oh;
     let live = strip < rows * strips;
     // Groups of channels past the end repeat the last one and write nothing.
-    let channel = id % channel_tiles * Q * 4u;
+    let channel = tile.y * Q * 4u;
     let last = (co - 1u) / 4u * 4u;
     let ix = i32(ox * S) - i32(params.pad_x);
 
@@ -90,27 +92,27 @@ fn main(
             if (SPAN > 24u) {
                 load_columns(24u, SPAN, inside, base, ix, c);
             }
-            multiply(ky, 0u, c, channel, last);
+            multiply(ky, 0u, c, channel);
             if (KW > 1u) {
-                multiply(ky, 1u, c, channel, last);
+                multiply(ky, 1u, c, channel);
             }
             if (KW > 2u) {
-                multiply(ky, 2u, c, channel, last);
+                multiply(ky, 2u, c, channel);
             }
             if (KW > 3u) {
-                multiply(ky, 3u, c, channel, last);
+                multiply(ky, 3u, c, channel);
             }
             if (KW > 4u) {
-                multiply(ky, 4u, c, channel, last);
+                multiply(ky, 4u, c, channel);
             }
             if (KW > 5u) {
-                multiply(ky, 5u, c, channel, last);
+                multiply(ky, 5u, c, channel);
             }
             if (KW > 6u) {
-                multiply(ky, 6u, c, channel, last);
+                multiply(ky, 6u, c, channel);
             }
             for (var kx = 7u; kx < KW; kx++) {
-                multiply(ky, kx, c, channel, last);
+                multiply(ky, kx, c, channel);
             }
         }
     }

@@ -9,6 +9,10 @@ const SPAN: u32 = select(P, P + (KW - 1u) * D, S == 1u);
 // Four channels of SPAN columns of a row of the output gradient.
 var<private> gs: array<vec4<f32>, SPAN>;
 var<private> acc: array<vec4<f32>, P * Q>;
+// A tap's weights for four output channels: filled by load_b (common/b_alone, common/b_shared).
+var<private> bs: array<vec4<f32>, 4u * Q>;
+// The lane's number in the whole grid.
+var<private> invocation: u32;
 
 // The first of `count` taps that meets an output at `position` = pixel + padding, or `count`.
 fn first_tap(position: u32, count: u32) -> u32 {
@@ -24,35 +28,12 @@ fn first_tap(position: u32, count: u32) -> u32 {
     return first;
 }
 
-// One tap's share: four gradient channels `g` against the four weight rows from `e` on.
-fn rows_dot(g: vec4<f32>, w: mat4x4<f32>) -> vec4<f32> {
-    var sum = g.x * vec4(w[0].x, w[1].x, w[2].x, w[3].x);
-    if (CO_LOADS > 1u) {
-        sum += g.y * vec4(w[0].y, w[1].y, w[2].y, w[3].y);
-    }
-    if (CO_LOADS > 2u) {
-        sum += g.z * vec4(w[0].z, w[1].z, w[2].z, w[3].z);
-    }
-    if (CO_LOADS > 3u) {
-        sum += g.w * vec4(w[0].w, w[1].w, w[2].w, w[3].w);
-    }
-    return sum;
-}
-
-// Four weights of each of the four input channels from `channel` on, for the output channels from `c` on.
-fn weights(tap: u32, channel: u32, c: u32) -> mat4x4<f32> {
-    return mat4x4(
-        weight(tap, channel, c),
-        weight(tap, channel + 1u, c),
-        weight(tap, channel + 2u, c),
-        weight(tap, channel + 3u, c),
-    );
-}
-
-fn weight(tap: u32, channel: u32, c: u32) -> vec4<f32> {
-    let w = b4((tap * params.ci + min(channel, params.ci - 1u)) * params.co + c);
+// Vector i of the weights of a tap, for four output channels and each group of input channels: of one input channel for four output
+// channels.
+fn b_vector(i: u32, place: vec3<u32>) -> vec4<f32> {
+    let w = b4((place.x * params.ci + min(place.z + i, params.ci - 1u)) * params.co + place.y);
     if (CO_TAIL) {
-        return first_of_four(w, params.co - c);
+        return first_of_four(w, params.co - place.y);
     }
     return w;
 }
@@ -76,10 +57,25 @@ fn load_columns(first: u32, end: u32, inside: bool, base: i32, ox: i32, c: u32) 
 
 // Adds what the P columns from gs[start] on give through one tap.
 fn multiply(tap: u32, start: u32, channel: u32, c: u32) {
+    load_b(vec3(tap, c, channel));
     for (var q = 0u; q < Q; q++) {
-        let w = weights(tap, channel + 4u * q, c);
-        for (var p = 0u; p < P; p++) {
-            acc[p * Q + q] += rows_dot(gs[start + p], w);
+        // Turned, so that a vector holds one output channel.
+        let t = transpose(mat4x4(bs[4u * q], bs[4u * q + 1u], bs[4u * q + 2u], bs[4u * q + 3u]));
+        for (var i = 0u; i < 4u; i++) {
+            bs[4u * q + i] = t[i];
+        }
+        multiply_four(0u, q, start);
+        if (P > 4u) {
+            multiply_four(4u, q, start);
+        }
+    }
+}
+
+// Adds what four columns from `first` on give to a group of channels. These sums stay in registers while a row of weights is in them too.
+fn multiply_four(first: u32, q: u32, start: u32) {
+    for (var i = 0u; i < CO_LOADS; i++) {
+        for (var p = 0u; p < min(4u, P - first); p++) {
+            acc[(first + p) * Q + q] += gs[start + first + p][i] * bs[4u * q + i];
         }
     }
 }
@@ -95,15 +91,16 @@ fn main(
     let strips = ceil_div(ceil_div(params.w, S), P);
     let rows = params.n * params.h;
 
-    let id = (group.y * groups.x + group.x) * WG + lane;
-    let strip = id / channel_tiles;
+    invocation = (group.y * groups.x + group.x) * WG + lane;
+    let tile = tile_of(channel_tiles);
+    let strip = tile.x;
     let row = min(strip / (strips * S), rows - 1u);
     let phase = strip / strips % S;
     let ix = phase + strip % strips * P * S;
     let iy = row % params.h;
     let image = row / params.h;
     let live = strip < rows * strips * S;
-    let channel = id % channel_tiles * Q * 4u;
+    let channel = tile.y * Q * 4u;
 
     for (var ky = first_tap(iy + params.pad_y, KH); ky < KH; ky += K_STEP) {
         // Exact where ky meets this row; negative positions are outside whatever they round to.

@@ -190,8 +190,8 @@ impl Operator for Forward {
             return grouped::forward(lowering, &self.conv, &e, x.buffer, w.buffer, epilogue);
         }
         let extent = workgroup_tile::forward_extent(&e, epilogue).stored(lowering, [x.buffer, w.buffer]);
-        let ways = ways(lowering.target(), Lanes::of_forward(&e), extent, true);
-        let methods = methods(lowering.target(), ways, &self.conv, &e, [e.oh, e.ow]);
+        let ways = ways(lowering.target(), Lanes::of_forward(lowering.target(), &e), extent, true);
+        let methods = methods(lowering.target(), (ways, Lanes::MULTIPLICATION), &self.conv, &e, [e.oh, e.ow]);
         match lowering.choose(self.conv.class("conv2d", &e), methods[0], &methods[1..]) {
             Direct(Way::Lanes(lanes)) => lanes.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
             Direct(Way::Tile(tile)) => tile.forward(lowering, &self.conv, &e, [x.buffer, w.buffer], epilogue),
@@ -292,8 +292,8 @@ pub(super) fn lower_adjoint(
     }
     let extent = workgroup_tile::input_gradient_extent(&e, epilogue).stored(lowering, [gy.buffer, w.buffer]);
     // With a stride most taps of a pixel meet nothing.
-    let ways = ways(lowering.target(), Lanes::of_input_gradient(conv, &e), extent, conv.stride == 1);
-    let methods = methods(lowering.target(), ways, conv, &e, [e.h, e.w]);
+    let ways = ways(lowering.target(), Lanes::of_input_gradient(lowering.target(), conv, &e), extent, conv.stride == 1);
+    let methods = methods(lowering.target(), (ways, Lanes::MULTIPLICATION), conv, &e, [e.h, e.w]);
     match lowering.choose(conv.class("conv2d_input_grad", &e), methods[0], &methods[1..]) {
         Direct(Way::Lanes(lanes)) => lanes.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
         Direct(Way::Tile(tile)) => tile.input_gradient(lowering, conv, &e, [gy.buffer, w.buffer], epilogue),
@@ -347,7 +347,7 @@ impl Operator for WeightGradient {
         let lanes = WeightLanes::all(lowering.target().class, &e);
         let extent = workgroup_tile::weight_gradient_extent(&e).stored(lowering, [x.buffer, gy.buffer]);
         let ways = ways(lowering.target(), lanes, extent, true);
-        let methods = methods(lowering.target(), ways, &self.0, &e, [e.oh, e.ow]);
+        let methods = methods(lowering.target(), (ways, WeightLanes::MULTIPLICATION), &self.0, &e, [e.oh, e.ow]);
         match lowering.choose(self.0.class("conv2d_weight_grad", &e), methods[0], &methods[1..]) {
             Direct(Way::Lanes(lanes)) => lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer]),
             Direct(Way::Tile(tile)) => tile.weight_gradient(lowering, &self.0, &e, [x.buffer, gy.buffer]),
@@ -378,17 +378,18 @@ impl<L: fmt::Display> fmt::Display for Method<L> {
     }
 }
 
-/// The methods for a pass that walks over an image of `extents`, the expected fastest first.
+/// The methods for a pass that walks over an image of `extents`, the expected fastest first; `direct` is what a multiplication takes the
+/// pass's lanes on software.
 fn methods<L: Copy>(
     target: &Target,
-    ways: Vec<Way<L>>,
+    (ways, direct): (Vec<Way<L>>, f64),
     conv: &Conv2d,
     e: &Extents,
     extents: [usize; 2],
 ) -> Vec<Method<L>> {
     let mut methods: Vec<Method<L>> = ways.into_iter().map(Direct).collect();
     if let Some(tiles) = winograd::Tiles::of(target, conv, e, extents) {
-        let place = if tiles.is_expected(target, e) { 0 } else { methods.len() };
+        let place = if tiles.is_expected(target, e, direct) { 0 } else { methods.len() };
         methods.insert(place, Winograd(tiles));
     }
     methods

@@ -1,15 +1,15 @@
-//! The three passes of a convolution on lanes that share nothing: each holds a tile of the result in registers, without barriers or
-//! workgroup memory. Variants differ in the tile.
+//! The three passes of a convolution on lanes that each hold a tile of the result in registers, without barriers or workgroup memory.
+//! Variants differ in the tile, and in whether the lanes of a subgroup read weights together.
 
 use std::fmt;
 
 use super::conv2d::{Conv2d, Extents};
 use super::operand::{Epilogue, Operands, Place};
 use super::reduce::column_sum;
-use super::splits;
 use super::workgroup_tile::Alone;
+use super::{sharing, splits};
 use crate::error::Result;
-use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader};
+use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader, Target};
 use crate::shader;
 
 const FORWARD: Shader = shader!("conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl");
@@ -23,44 +23,64 @@ const UNROLLED_TAPS: usize = 7;
 /// The most groups of four results that a lane of the forward pass and of the input gradient holds.
 const MOST_RESULTS: usize = 16;
 
-/// A lane's tile: so many neighbouring pixels times so many groups of four channels.
+/// A lane's tile: so many neighbouring pixels times so many groups of four channels; and the lanes of a subgroup that reads weights
+/// together, if lanes do not read them alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Lanes {
     pixels: usize,
     groups: usize,
+    subgroup: Option<usize>,
 }
 
 impl fmt::Display for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "lanes {}x{}", self.pixels, 4 * self.groups)
+        write!(f, "{} {}x{}", sharing::name(self.subgroup), self.pixels, 4 * self.groups)
     }
 }
 
 impl Lanes {
-    /// `expected`, and its neighbours among the tiles of rows of `width` pixels with `channels`.
-    fn around(expected: Lanes, width: usize, most_pixels: usize, channels: usize) -> Vec<Lanes> {
-        let pixels = [2, 4, 8].map(|most: usize| strip(width, most.min(most_pixels)));
-        let tiles = [1, 2, 4].into_iter().filter(|groups| *groups == 1 || channels.is_multiple_of(4 * groups));
-        let tiles = tiles.flat_map(|groups| pixels.map(|pixels| Lanes { pixels, groups }));
+    /// What a multiplication takes on software, in those of the matrix products (see [`winograd`](super::winograd)).
+    pub(super) const MULTIPLICATION: f64 = 1.0;
+
+    /// `expected`, and its neighbours among the tiles of rows of `width` pixels with `channels`; before them those of lanes that read
+    /// weights together, where they do.
+    fn around(
+        expected: Lanes,
+        subgroup: Option<usize>,
+        width: usize,
+        most_pixels: usize,
+        channels: usize,
+    ) -> Vec<Lanes> {
+        let pixels = |most: usize| strip(width, most.min(most_pixels));
+        let even = |groups: &usize| *groups == 1 || channels.is_multiple_of(4 * groups);
         let fits = |t: &Lanes| t.pixels * t.groups <= MOST_RESULTS;
-        [expected].into_iter().chain(tiles.filter(fits)).collect()
+        let tiles = |subgroup, groups: [usize; 3]| {
+            let groups = groups.into_iter().filter(even);
+            groups.flat_map(move |groups| [8, 4, 2].map(|most| Lanes { pixels: pixels(most), groups, subgroup }))
+        };
+        let shared = subgroup.into_iter().flat_map(|lanes| tiles(Some(lanes), [2, 4, 1]));
+        shared.chain([expected]).chain(tiles(None, [1, 2, 4])).filter(fits).collect()
     }
 
     /// The tiles for the forward pass, the expected fastest first.
-    pub(super) fn of_forward(e: &Extents) -> Vec<Lanes> {
+    pub(super) fn of_forward(target: &Target, e: &Extents) -> Vec<Lanes> {
         // Of a photo's few channels each load is of one element, so it has to serve many products.
         let photo = e.ci < 4 && e.co.is_multiple_of(4);
         let most = if photo { 8 } else { most_pixels(e) };
         // Where there are many channels, pixels that serve two groups are loaded half as often.
         let groups = if e.co >= 16 && (photo || e.ci >= 32) { even_groups(e.co) } else { 1 };
-        Lanes::around(Lanes { pixels: strip(e.ow, most), groups }, e.ow, most, e.co)
+        let expected = Lanes { pixels: strip(e.ow, most), groups, subgroup: None };
+        Lanes::around(expected, sharing::subgroup(target), e.ow, most, e.co)
     }
 
     /// The tiles for the input gradient, the expected fastest first.
-    pub(super) fn of_input_gradient(conv: &Conv2d, e: &Extents) -> Vec<Lanes> {
+    pub(super) fn of_input_gradient(target: &Target, conv: &Conv2d, e: &Extents) -> Vec<Lanes> {
         let columns = e.w.div_ceil(conv.stride);
         let most = if conv.stride == 1 { most_pixels(e) } else { most_pixels(e).min(4) };
-        Lanes::around(Lanes { pixels: strip(columns, most), groups: 1 }, columns, most, e.ci)
+        let expected = Lanes { pixels: strip(columns, most), groups: 1, subgroup: None };
+        // With a stride neighbours meet other taps, and what a lane does not load no other gets.
+        let subgroup = sharing::subgroup(target).filter(|_| conv.stride == 1);
+        Lanes::around(expected, subgroup, columns, most, e.ci)
     }
 
     /// Emits the convolution of `x` with `weight`.
@@ -72,16 +92,17 @@ impl Lanes {
         [x, weight]: [BufferRef; 2],
         epilogue: Epilogue,
     ) -> Result<()> {
-        let Lanes { pixels: p, groups: q } = self;
+        let Lanes { pixels: p, groups: q, subgroup } = self;
         let Epilogue { bias, norm, addend, relu } = epilogue;
         let out = lowering.output();
         let dispatch = describe(lowering, &FORWARD, conv, e, [p, q]).define("RELU", relu);
+        let dispatch = sharing::second_operand(dispatch, subgroup);
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
         let dispatch = dispatch.operand(Place::A, x, e.n * e.h * e.w, e.ci);
         let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
         let dispatch = dispatch.optional(Place::C, bias, 1, e.co);
         let dispatch = dispatch.optional(Place::D, addend, e.n * e.oh * e.ow, e.co).normalized(norm);
-        let lanes = e.co.div_ceil(4 * q) * e.ow.div_ceil(p) * e.oh * e.n;
+        let lanes = e.co.div_ceil(4 * q) * sharing::padded(e.ow.div_ceil(p) * e.oh * e.n, subgroup);
         dispatch.param("rows_per_split", e.n * e.oh).result(out, e.co).threads(lanes)
     }
 
@@ -94,16 +115,18 @@ impl Lanes {
         [gy, weight]: [BufferRef; 2],
         epilogue: Epilogue,
     ) -> Result<()> {
-        let Lanes { pixels: p, groups: q } = self;
+        let Lanes { pixels: p, groups: q, subgroup } = self;
         let Epilogue { bias, addend, relu, .. } = epilogue;
         let (out, stride) = (lowering.output(), conv.stride);
         let dispatch = describe(lowering, &INPUT_GRADIENT, conv, e, [p, q]).define("RELU", relu);
+        let dispatch = sharing::second_operand(dispatch, subgroup);
         let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
         let dispatch = dispatch.define("K_STEP", stride / gcd(stride, conv.dilation));
         let dispatch = dispatch.operand(Place::A, gy, e.n * e.oh * e.ow, e.co);
         let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
         let dispatch = dispatch.optional(Place::C, bias, 1, e.ci).optional(Place::D, addend, e.n * e.h * e.w, e.ci);
-        let lanes = e.ci.div_ceil(4 * q) * e.w.div_ceil(stride).div_ceil(p) * stride * e.h * e.n;
+        let strips = sharing::padded(e.w.div_ceil(stride).div_ceil(p) * stride * e.h * e.n, subgroup);
+        let lanes = e.ci.div_ceil(4 * q) * strips;
         dispatch.param("rows_per_split", e.n * e.oh).result(out, e.ci).threads(lanes)
     }
 }
@@ -127,6 +150,9 @@ impl fmt::Display for WeightLanes {
 }
 
 impl WeightLanes {
+    /// What a multiplication takes on software, in those of the matrix products.
+    pub(super) const MULTIPLICATION: f64 = 1.5;
+
     /// The tiles, the expected fastest first.
     pub(super) fn all(class: AdapterClass, e: &Extents) -> Vec<WeightLanes> {
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);

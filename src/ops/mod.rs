@@ -58,6 +58,7 @@ mod rig;
 mod rotation;
 mod select;
 mod separable;
+mod sharing;
 mod skin;
 mod slab;
 mod slice;

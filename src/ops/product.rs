@@ -4,15 +4,13 @@ use std::fmt;
 
 use super::operand::{Epilogue, Operands, Place};
 use super::reduce::column_sum;
-use super::splits;
 use super::workgroup_tile::{Alone, Way, ways};
+use super::{sharing, splits};
 use crate::error::Result;
-use crate::exec::{AdapterClass, BufferRef, Lowering, Shader, ShapeClass, Target};
+use crate::exec::{BufferRef, Lowering, Shader, ShapeClass, Target};
 use crate::shader;
 
-const PLAIN: Shader = shader!("matmul/plain.wgsl", with "matmul/shape.wgsl", with "matmul/rows.wgsl");
-const TRANSPOSED_A: Shader = shader!("matmul/transposed_a.wgsl", with "matmul/rows.wgsl");
-const TRANSPOSED_B: Shader = shader!("matmul/transposed_b.wgsl", with "matmul/shape.wgsl", with "matmul/rows.wgsl");
+const PRODUCT: Shader = shader!("matmul/product.wgsl");
 
 /// Which operand of a product is stored transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +55,7 @@ struct Lanes {
 
 impl fmt::Display for Lanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.subgroup.is_some() { "subgroups" } else { "lanes" };
-        write!(f, "{name} {}x{}", self.rows, 4 * self.groups)?;
+        write!(f, "{} {}x{}", sharing::name(self.subgroup), self.rows, 4 * self.groups)?;
         self.lanes.map_or(Ok(()), |lanes| write!(f, " for {lanes}"))
     }
 }
@@ -91,24 +88,23 @@ impl Product {
     fn lanes(&self, target: &Target) -> Vec<Lanes> {
         let even = |extent: usize| if extent.is_multiple_of(8) { [2, 1] } else { [1, 1] };
         let groups = even(self.n);
-        if self.layout == Layout::TransposedA {
-            let expected = splits::lanes(target.class);
-            let tiles = even(self.m).into_iter().flat_map(|rows| groups.map(|groups| (4 * rows, groups)));
-            let tile =
-                |(rows, groups)| [1, 4].map(|f| Lanes { rows, groups, lanes: Some(f * expected), subgroup: None });
-            return tiles.flat_map(tile).collect();
-        }
-        let tile = |subgroup, rows: usize| {
-            groups.map(|groups| Lanes { rows: rows.min(self.m), groups, lanes: None, subgroup })
+        let split = splits::lanes(target.class);
+        let splits = match self.layout {
+            Layout::TransposedA => [Some(split), Some(4 * split)],
+            _ => [None, None],
         };
-        let alone = [8, 4].into_iter().flat_map(|rows| tile(None, rows));
-        // A GPU has workgroup memory for what lanes share. Rows that fill no subgroup leave lanes idle.
-        let software = target.class == AdapterClass::Software;
-        let subgroup = target.subgroup.filter(|n| software && target.lanes().is_multiple_of(*n)).map(|n| n as usize);
-        let subgroup = subgroup.filter(|n| self.m >= 4 * n);
-        // With few terms to a sum a product is mostly writing; with many, loads that serve eight rows pay.
-        let rows = if self.k < 128 { [4, 8] } else { [8, 4] };
-        let shared = subgroup.into_iter().flat_map(|n| rows.into_iter().flat_map(move |rows| tile(Some(n), rows)));
+        let tiles = |subgroup: Option<usize>, rows: usize, groups: usize| {
+            splits.map(|lanes| Lanes { rows: rows.min(self.m), groups, lanes, subgroup })
+        };
+        let alone =
+            [8, 4].into_iter().flat_map(|rows| groups.into_iter().flat_map(move |groups| tiles(None, rows, groups)));
+        // Rows that fill no subgroup leave lanes idle.
+        let subgroup = sharing::subgroup(target).filter(|n| self.m >= 4 * n);
+        let wide = self.n.is_multiple_of(16).then_some(4);
+        let shared = subgroup.into_iter().flat_map(|n| {
+            let groups = wide.into_iter().chain(groups);
+            groups.flat_map(move |groups| [4, 8].into_iter().flat_map(move |rows| tiles(Some(n), rows, groups)))
+        });
         match self.k < 16 {
             true => alone.chain(shared).collect(),
             false => shared.chain(alone).collect(),
@@ -141,41 +137,32 @@ impl Lanes {
         let Product { layout, batch, interleaved, m, n, k, a, b, y, epilogue } = product;
         let Lanes { rows: p, groups: q, lanes: split, subgroup } = self;
         let lanes = lowering.target().lanes();
-        if let Some(split) = split {
-            let tiles = batch * m.div_ceil(p) * n.div_ceil(4 * q);
-            let k_per_split = k.div_ceil(splits::of(split, tiles, k.div_ceil(16))).min(LONGEST_SPLIT);
-            let parts = k.div_ceil(k_per_split);
-            let to = if parts == 1 { y } else { lowering.scratch(parts * batch * m * n) };
-            let dispatch = lowering.dispatch(&TRANSPOSED_A).define("WG", lanes).define("Q", q).define("QM", p / 4);
-            let dispatch = dispatch.define("UNROLL", k_per_split.min(4)).define("M_LOADS", m.min(4));
-            let dispatch =
-                dispatch.define("BATCHED", batch > 1).define("INTERLEAVED", interleaved).param("batch", batch);
-            let dispatch = dispatch.operand(Place::A, a, batch * k, m).operand(Place::B, b, batch * k, n).result(to, n);
-            let dispatch = dispatch.param("m", m).param("n", n).param("k", k).param("k_per_split", k_per_split);
-            dispatch.threads(tiles * parts)?;
-            if parts > 1 {
-                column_sum(lowering, to, y, parts, batch * m * n)?;
-            }
-            return Ok(());
-        }
+        let tiles = batch * sharing::padded(m.div_ceil(p), subgroup) * n.div_ceil(4 * q);
+        let part = |lanes| k.div_ceil(splits::of(lanes, tiles, k.div_ceil(16))).min(LONGEST_SPLIT);
+        let k_per_split = split.map_or(k, part).next_multiple_of(4);
+        let parts = k.div_ceil(k_per_split);
+        let to = if parts == 1 { y } else { lowering.scratch(parts * batch * m * n) };
+        let ([a_rows, a_row], load_a) = match layout {
+            Layout::TransposedA => ([k, m], shader!("matmul/a_columns.wgsl")),
+            _ => ([m, k], shader!("matmul/a_rows.wgsl")),
+        };
+        let ([b_rows, b_row], load_b) = match layout {
+            Layout::TransposedB => ([n, k], shader!("matmul/b_columns.wgsl")),
+            _ => ([k, n], shader!("matmul/b_rows.wgsl")),
+        };
         let Epilogue { bias, norm, addend, relu } = epilogue;
-        let (shader, b_rows, b_row) = match layout {
-            Layout::TransposedB => (&TRANSPOSED_B, n, k),
-            _ => (&PLAIN, k, n),
-        };
-        let dispatch = lowering.dispatch(shader).define("WG", lanes).define("P", p).define("Q", q).define("RELU", relu);
+        let dispatch = lowering.dispatch(&PRODUCT).define("WG", lanes).define("P", p).define("Q", q);
         let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
-        let dispatch = dispatch.define("BATCHED", batch > 1).define("INTERLEAVED", interleaved).param("batch", batch);
-        let dispatch = dispatch.operand(Place::A, a, batch * m, k).operand(Place::B, b, batch * b_rows, b_row);
-        let dispatch = dispatch.result(y, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
-        let (dispatch, strips) = match subgroup {
-            Some(subgroup) => {
-                let dispatch = dispatch.define("SUBGROUP", subgroup).include(shader!("matmul/b_shared.wgsl"));
-                (dispatch, m.div_ceil(p).next_multiple_of(subgroup))
-            }
-            None => (dispatch.include(shader!("matmul/b_alone.wgsl")), m.div_ceil(p)),
-        };
-        let threads = batch * strips * n.div_ceil(4 * q);
-        dispatch.normalized(norm).param("m", m).param("n", n).param("k", k).threads(threads)
+        let dispatch = dispatch.define("BATCHED", batch > 1).define("INTERLEAVED", interleaved);
+        let dispatch = dispatch.define("SPLIT", parts > 1).define("RELU", relu).include(load_a).include(load_b);
+        let dispatch = sharing::second_operand(dispatch, subgroup);
+        let dispatch = dispatch.operand(Place::A, a, batch * a_rows, a_row).operand(Place::B, b, batch * b_rows, b_row);
+        let dispatch = dispatch.result(to, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
+        let dispatch = dispatch.normalized(norm).param("m", m).param("n", n).param("k", k);
+        dispatch.param("k_per_split", k_per_split).param("batch", batch).threads(parts * tiles)?;
+        if parts > 1 {
+            column_sum(lowering, to, y, parts, batch * m * n)?;
+        }
+        Ok(())
     }
 }

@@ -62,25 +62,23 @@ impl Tiles {
         self.images * self.down * self.across
     }
 
-    /// Whether it is expected to be faster than other ways. On software that reads arrays as images, in instructions for a lane, as
-    /// `knuckle tune` measured them: some 7 for a product of the direct kernels with its share of the loads, 6 for one of the matrix products, 75 for four
-    /// channels read, 600 for four written, and what three more dispatches take. Elsewhere nothing was measured: there it is only
-    /// offered.
-    pub(super) fn is_expected(&self, target: &Target, e: &Extents) -> bool {
-        const DIRECT_PRODUCT: f64 = 7.0;
-        const PRODUCT: f64 = 6.0;
-        const READ: f64 = 75.0 / 4.0;
-        const WRITTEN: f64 = 600.0 / 4.0;
-        const DISPATCHES: f64 = 24e6;
-        let [places, of_weight, of_result] = [POINTS, WEIGHTS, RESULT].map(|side| (side * side) as f64);
+    /// Whether it is expected to be faster than the direct kernels of a pass, which take `direct` for a multiplication. On software that
+    /// reads arrays as images, by what was measured there, in multiplications of the matrix products (28 ps on two cores): a channel of a
+    /// place in a tile of the input and one of the result, which are both written and read; a weight of a place; and three more
+    /// dispatches. Elsewhere nothing was measured: there it is only offered.
+    pub(super) fn is_expected(&self, target: &Target, e: &Extents, direct: f64) -> bool {
+        const PLACE: f64 = 49.0;
+        const WEIGHT: f64 = 33.0;
+        const DISPATCHES: f64 = 5.3e6;
+        /// Rows of tiles that the products take together.
+        const ROWS: usize = 32;
+        let places = (POINTS * POINTS) as f64;
         let [ci, co, tiles] = [e.ci, e.co, self.count()].map(|n| n as f64);
-        let pixels = e.n as f64 * e.oh as f64 * e.ow as f64;
-        let direct = pixels * co * (ci * of_weight * DIRECT_PRODUCT + WRITTEN);
-        let points = places * (READ + WRITTEN);
-        let of_tile = (ci + co) * points + co * of_result * WRITTEN + ci * co * places * PRODUCT;
-        let of_weights = ci * co * (of_weight * READ + places * WRITTEN);
+        let products = self.count().next_multiple_of(ROWS) as f64 * ci * co;
+        let winograd = places * (products + tiles * (ci + co) * PLACE + ci * co * WEIGHT) + DISPATCHES;
+        let multiplications = (e.n * e.oh * e.ow * WEIGHTS * WEIGHTS) as f64 * ci * co;
         let measured = target.class == AdapterClass::Software && target.images > 0;
-        measured && tiles * of_tile + of_weights + DISPATCHES < direct
+        measured && winograd < direct * multiplications
     }
 
     /// Emits the convolution of `x` with `weight`.
@@ -240,7 +238,7 @@ mod tests {
         let conv = Conv2d { padding: 1, ..Conv2d::default() };
         let expected = |target, size, channels| {
             let (tiles, e) = tiles(target, conv, size, channels).expect("it fits");
-            tiles.is_expected(target, &e)
+            tiles.is_expected(target, &e, 1.0)
         };
         assert!(expected(&software, 32, [64, 64]));
         assert!(!expected(&software, 32, [8, 8]), "points cost more than products");
