@@ -7,10 +7,8 @@ fn tile_of(tiles: u32) -> vec2<u32> {
     return vec2(subgroup / tiles * SUBGROUP + invocation % SUBGROUP, subgroup % tiles);
 }
 
-// How many strips go to so many rows, of which no subgroup has others too.
-fn strips_of(rows: u32) -> u32 {
-    return ceil_div(rows, P * SUBGROUP) * SUBGROUP;
-}
+// How many neighbouring strips have the same columns.
+const TOGETHER: u32 = SUBGROUP;
 
 // Vectors from `first` on: as many as the subgroup has lanes.
 fn load_part(first: u32, place: vec3<u32>) {

@@ -1,19 +1,15 @@
 // y = relu(norm(conv2d(a, b) + c) + d): a the input, b the weights, c the bias, d a residual of y's shape; c, d and the
 // normalisation may be access/*_none. An implicit matrix product: a lane owns P neighbouring pixels of one output row times Q groups
 // of four channels, and what it reads of an input row serves every kernel column. No barrier, no workgroup memory.
-// Also from the prelude: CI_LOADS = min(ci, 4), CI_TAIL = (ci % 4 != 0), RELU.
+// Also from the prelude: CI_LOADS = min(ci, 4), CI_TAIL = (ci % 4 != 0).
 // Compilers unroll short loops only and fall back to memory for arrays they cannot keep in registers, so the long
 // loops over columns and taps are cut into calls with constant arguments.
 const SPAN: u32 = (P - 1u) * S + (KW - 1u) * D + 1u;
+const STEP: u32 = S;
+const LOADS: u32 = CI_LOADS;
 
 // Four channels of SPAN columns of an input row.
 var<private> xs: array<vec4<f32>, SPAN>;
-var<private> acc: array<vec4<f32>, P * Q>;
-// A tap's weights for four input channels: filled by load_b (common/b_alone, common/b_shared).
-var<private> bs: array<vec4<f32>, 4u * Q>;
-// The lane's number in the whole grid.
-var<private> invocation: u32;
-
 fn load_columns(first: u32, end: u32, inside: bool, base: i32, ix: i32, c: u32) {
     for (var j = first; j < min(end, SPAN); j++) {
         let column = ix + i32(j);
@@ -41,19 +37,7 @@ fn b_vector(i: u32, place: vec3<u32>) -> vec4<f32> {
 fn multiply(ky: u32, kx: u32, c: u32, channel: u32) {
     load_b(vec3(ky * KW + kx, c, channel));
     for (var q = 0u; q < Q; q++) {
-        multiply_four(0u, q, kx);
-        if (P > 4u) {
-            multiply_four(4u, q, kx);
-        }
-    }
-}
-
-// Adds what four pixels from `first` on give to a group of channels. These sums stay in registers while a row of weights is in them too.
-fn multiply_four(first: u32, q: u32, kx: u32) {
-    for (var i = 0u; i < CI_LOADS; i++) {
-        for (var p = 0u; p < min(4u, P - first); p++) {
-            acc[(first + p) * Q + q] += xs[(first + p) * S + kx * D][i] * bs[4u * q + i];
-        }
+        multiply_group(q, kx * D);
     }
 }
 
@@ -118,23 +102,11 @@ fn main(
     }
 
     for (var q = 0u; q < Q; q++) {
-        let from_channel = min(channel + 4u * q, last);
-        let bias = c4(from_channel);
-        let mean = norm_mean(from_channel);
-        let scale = norm_scale(from_channel, co);
-        let shift = norm_shift(from_channel, co);
+        let first = channel + 4u * q;
+        let ending = ending_of(min(first, last), co);
         for (var p = 0u; p < P; p++) {
-            let e = (row * params.ow + ox + p) * co + channel + 4u * q;
-            let left = select(0u, co - min(channel + 4u * q, co), live && ox + p < params.ow);
-            var value = acc[p * Q + q] + bias;
-            if (NORM) {
-                value = (value - mean) * scale + shift;
-            }
-            value += d4(select(0u, e, left > 0u));
-            if (RELU) {
-                value = select(value, vec4(0.0), value < vec4(0.0));
-            }
-            write4(e, value, left);
+            let left = select(0u, co - min(first, co), live && ox + p < params.ow);
+            write_ended((row * params.ow + ox + p) * co + first, acc[p * Q + q], ending, left);
         }
     }
 }

@@ -2,17 +2,14 @@
 // c and d may be access/*_none. As a transposed convolution: a the input, gx the result, c the bias.
 // A lane owns P pixels of one row of gx, S apart so that they meet the same taps, times Q groups of four channels.
 // Also from the prelude: K_STEP = S / gcd(S, D), the distance between taps that meet one pixel; CO_LOADS = min(co, 4),
-// CO_TAIL = (co % 4 != 0); RELU.
+// CO_TAIL = (co % 4 != 0).
 // Long loops are cut into calls with constant arguments as in conv2d_forward.
 const SPAN: u32 = select(P, P + (KW - 1u) * D, S == 1u);
+const STEP: u32 = 1u;
+const LOADS: u32 = CO_LOADS;
 
 // Four channels of SPAN columns of a row of the output gradient.
-var<private> gs: array<vec4<f32>, SPAN>;
-var<private> acc: array<vec4<f32>, P * Q>;
-// A tap's weights for four output channels: filled by load_b (common/b_alone, common/b_shared).
-var<private> bs: array<vec4<f32>, 4u * Q>;
-// The lane's number in the whole grid.
-var<private> invocation: u32;
+var<private> xs: array<vec4<f32>, SPAN>;
 
 // The first of `count` taps that meets an output at `position` = pixel + padding, or `count`.
 fn first_tap(position: u32, count: u32) -> u32 {
@@ -51,11 +48,11 @@ fn gradient(inside: bool, base: i32, ox: i32, c: u32) -> vec4<f32> {
 // Columns `first` to `end` of those that a lane needs, for the four output channels from `c` on.
 fn load_columns(first: u32, end: u32, inside: bool, base: i32, ox: i32, c: u32) {
     for (var j = first; j < min(end, SPAN); j++) {
-        gs[j] = gradient(inside, base, ox + i32(j), c);
+        xs[j] = gradient(inside, base, ox + i32(j), c);
     }
 }
 
-// Adds what the P columns from gs[start] on give through one tap.
+// Adds what the P columns from xs[start] on give through one tap.
 fn multiply(tap: u32, start: u32, channel: u32, c: u32) {
     load_b(vec3(tap, c, channel));
     for (var q = 0u; q < Q; q++) {
@@ -64,19 +61,7 @@ fn multiply(tap: u32, start: u32, channel: u32, c: u32) {
         for (var i = 0u; i < 4u; i++) {
             bs[4u * q + i] = t[i];
         }
-        multiply_four(0u, q, start);
-        if (P > 4u) {
-            multiply_four(4u, q, start);
-        }
-    }
-}
-
-// Adds what four columns from `first` on give to a group of channels. These sums stay in registers while a row of weights is in them too.
-fn multiply_four(first: u32, q: u32, start: u32) {
-    for (var i = 0u; i < CO_LOADS; i++) {
-        for (var p = 0u; p < min(4u, P - first); p++) {
-            acc[(first + p) * Q + q] += gs[start + first + p][i] * bs[4u * q + i];
-        }
+        multiply_group(q, start);
     }
 }
 
@@ -147,16 +132,12 @@ fn main(
 
     let last = (ci - 1u) / 4u * 4u;
     for (var q = 0u; q < Q; q++) {
-        let bias = c4(min(channel + 4u * q, last));
+        let first = channel + 4u * q;
+        let ending = ending_of(min(first, last), ci);
         for (var p = 0u; p < P; p++) {
             let column = ix + p * S;
-            let e = (row * params.w + column) * ci + channel + 4u * q;
-            let left = select(0u, ci - min(channel + 4u * q, ci), live && column < params.w);
-            var value = acc[p * Q + q] + bias + d4(select(0u, e, left > 0u));
-            if (RELU) {
-                value = select(value, vec4(0.0), value < vec4(0.0));
-            }
-            write4(e, value, left);
+            let left = select(0u, ci - min(first, ci), live && column < params.w);
+            write_ended((row * params.w + column) * ci + first, acc[p * Q + q], ending, left);
         }
     }
 }

@@ -2,7 +2,7 @@
 // b_columns); c a row of n or access/c_none, d like y or access/d_none, the normalisation access/norm_*. With BATCHED there are `batch`
 // products one after the other, with INTERLEAVED each row of a matrix beside the same row of the others: rows × batch × columns. With SPLIT,
 // y is a stack of partial sums, one for every `k_per_split` inner indices, to be added up by reduce/column_sum.
-// A lane owns P rows and Q groups of four columns, in registers. From the prelude: WG lanes a workgroup, RELU, K_LOADS = min(k, 4),
+// A lane owns P rows and Q groups of four columns, in registers. From the prelude: WG lanes a workgroup, K_LOADS = min(k, 4),
 // K_TAIL = (k % 4 != 0).
 struct Params {
     m: u32,
@@ -59,7 +59,8 @@ fn first_row(strip: u32) -> u32 {
     if (!BATCHED && !SPLIT) {
         return strip * P;
     }
-    let strips = strips_of(params.m);
+    // Strips that belong together are of one product.
+    let strips = ceil_div(params.m, P * TOGETHER) * TOGETHER;
     let nth = min(strip / strips, params.batch * ceil_div(params.k, params.k_per_split) - 1u);
     let part = nth / params.batch;
     let product = nth - part * params.batch;
@@ -88,25 +89,12 @@ fn multiply(first: u32, row: u32, k: u32) {
 }
 
 fn write_tile(row: u32, column: u32) {
-    let last = last_column();
     for (var q = 0u; q < Q; q++) {
-        let from_column = min(column + 4u * q, last);
-        let bias = c4(from_column);
-        let mean = norm_mean(from_column);
-        let scale = norm_scale(from_column, params.n);
-        let shift = norm_shift(from_column, params.n);
+        let first = column + 4u * q;
+        let ending = ending_of(min(first, last_column()), params.n);
         for (var p = 0u; p < P; p++) {
-            let left = select(0u, params.n - min(column + 4u * q, params.n), row + p < params.m);
-            let e = y_first + (row + p) * row_stride(params.n) + column + 4u * q;
-            var value = acc[p * Q + q] + bias;
-            if (NORM) {
-                value = (value - mean) * scale + shift;
-            }
-            value += d4(select(0u, e, left > 0u));
-            if (RELU) {
-                value = select(value, vec4(0.0), value < vec4(0.0));
-            }
-            write4(e, value, left);
+            let left = select(0u, params.n - min(first, params.n), row + p < params.m);
+            write_ended(y_first + (row + p) * row_stride(params.n) + first, acc[p * Q + q], ending, left);
         }
     }
 }

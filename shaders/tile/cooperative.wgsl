@@ -3,7 +3,7 @@
 // Blocks of BLOCK × BLOCK matrices of the result are a subgroup's, SLOTS of them at most; where subgroups are narrower than the widest
 // that there may be, there are more of them and some have fewer. Matrices have no elements that a lane could name, so the sums go through
 // workgroup memory once more, a panel of SIZE rows at a time, where each lane ends what it writes.
-// From the prelude: LANES_M (which divides SIZE), LANES_N, R, G, TILE_K, RELU, BLOCK, SLOTS; SIZE, Element, Left, Right and Sum are from
+// From the prelude: LANES_M (which divides SIZE), LANES_N, R, G, TILE_K, BLOCK, SLOTS; SIZE, Element, Left, Right and Sum are from
 // common/cooperative*; the loaders' file says what else.
 const TILE_N: u32 = 4u * TILE_N4;
 // So that rows that are read together begin in different banks.
@@ -134,26 +134,14 @@ fn main(
         for (var g = 0u; g < G; g++) {
             let panel_column = 4u * (lane_n + g * LANES_N);
             let y_column = column + panel_column;
-            let from_column = min(y_column, n_last);
-            let bias = c4(from_column);
-            let mean = norm_mean(from_column);
-            let scale = norm_scale(from_column, params.n);
-            let shift = norm_shift(from_column, params.n);
+            let ending = ending_of(min(y_column, n_last), params.n);
             for (var i = 0u; i < SIZE / LANES_M; i++) {
                 let panel_row = lane_m + i * LANES_M;
                 let y_row = result_row(row + top + panel_row);
                 let left = select(0u, params.n - min(y_column, params.n), live && y_row < params.y_rows);
-                let e = result_begin(split, y_row) + y_column;
                 let at = panel_row * TILE_N + panel_column;
-                var value = vec4(panel[at], panel[at + 1u], panel[at + 2u], panel[at + 3u]) + bias;
-                if (NORM) {
-                    value = (value - mean) * scale + shift;
-                }
-                value += d4(select(0u, e, left > 0u));
-                if (RELU) {
-                    value = select(value, vec4(0.0), value < vec4(0.0));
-                }
-                write4(e, value, left);
+                let sum = vec4(panel[at], panel[at + 1u], panel[at + 2u], panel[at + 3u]);
+                write_ended(result_begin(split, y_row) + y_column, sum, ending, left);
             }
         }
         workgroupBarrier();

@@ -3,7 +3,7 @@
 // A workgroup of LANES_M × LANES_N lanes owns a tile of the result and passes tiles of A and B, TILE_K deep, through workgroup memory;
 // a lane holds R rows, LANES_M apart, times G groups of four columns, LANES_N groups apart, so that neighbours read
 // neighbouring words. While one pair of tiles is multiplied the lanes fetch the next into registers.
-// From the prelude: LANES_M, LANES_N, R, G, TILE_K, RELU; the loaders' file says what else.
+// From the prelude: LANES_M, LANES_N, R, G, TILE_K; the loaders' file says what else.
 
 // [inner index / 4][row], four inner indices each.
 var<workgroup> a_tile: array<vec4<f32>, K4 * TILE_M>;
@@ -90,24 +90,11 @@ fn main(
     let n_last = (params.n - 1u) / 4u * 4u;
     for (var g = 0u; g < G; g++) {
         let y_column = column + 4u * (lane_n + g * LANES_N);
-        let from_column = min(y_column, n_last);
-        let bias = c4(from_column);
-        let mean = norm_mean(from_column);
-        let scale = norm_scale(from_column, params.n);
-        let shift = norm_shift(from_column, params.n);
+        let ending = ending_of(min(y_column, n_last), params.n);
         for (var i = 0u; i < R; i++) {
             let y_row = result_row(row + lane_m + i * LANES_M);
             let left = select(0u, params.n - min(y_column, params.n), live && y_row < params.y_rows);
-            let e = result_begin(split, y_row) + y_column;
-            var value = acc[i * G + g] + bias;
-            if (NORM) {
-                value = (value - mean) * scale + shift;
-            }
-            value += d4(select(0u, e, left > 0u));
-            if (RELU) {
-                value = select(value, vec4(0.0), value < vec4(0.0));
-            }
-            write4(e, value, left);
+            write_ended(result_begin(split, y_row) + y_column, acc[i * G + g], ending, left);
         }
     }
 }

@@ -12,8 +12,12 @@ use crate::error::Result;
 use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader, Target};
 use crate::shader;
 
-const FORWARD: Shader = shader!("conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl");
-const INPUT_GRADIENT: Shader = shader!("conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+const FORWARD: Shader = shader!(
+    "conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
+);
+const INPUT_GRADIENT: Shader = shader!(
+    "conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
+);
 const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
 
 /// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
@@ -43,7 +47,7 @@ impl Lanes {
     pub(super) const MULTIPLICATION: f64 = 1.0;
 
     /// `expected`, and its neighbours among the tiles of rows of `width` pixels with `channels`; before them those of lanes that read
-    /// weights together, where they do.
+    /// weights together, where they do. That pays even where strips are too few for all lanes of a subgroup, and small tiles then do not.
     fn around(
         expected: Lanes,
         subgroup: Option<usize>,
@@ -51,15 +55,17 @@ impl Lanes {
         most_pixels: usize,
         channels: usize,
     ) -> Vec<Lanes> {
-        let pixels = |most: usize| strip(width, most.min(most_pixels));
-        let even = |groups: &usize| *groups == 1 || channels.is_multiple_of(4 * groups);
-        let fits = |t: &Lanes| t.pixels * t.groups <= MOST_RESULTS;
-        let tiles = |subgroup, groups: [usize; 3]| {
-            let groups = groups.into_iter().filter(even);
-            groups.flat_map(move |groups| [8, 4, 2].map(|most| Lanes { pixels: pixels(most), groups, subgroup }))
+        let tiles = |subgroup, groups: &[usize], pixels: &[usize]| -> Vec<Lanes> {
+            let strips = pixels.iter().map(|&most| strip(width, most.min(most_pixels)));
+            let tile = |groups: usize| strips.clone().map(move |pixels| Lanes { pixels, groups, subgroup });
+            let groups = groups.iter().filter(|&&groups| groups == 1 || channels.is_multiple_of(4 * groups));
+            groups.flat_map(|&groups| tile(groups)).filter(|t| t.pixels * t.groups <= MOST_RESULTS).collect()
         };
-        let shared = subgroup.into_iter().flat_map(|lanes| tiles(Some(lanes), [2, 4, 1]));
-        shared.chain([expected]).chain(tiles(None, [1, 2, 4])).filter(fits).collect()
+        let (shared, alone) = match subgroup {
+            Some(_) => (tiles(subgroup, &[2, 4, 1], &[8, 4]), tiles(None, &[1, 2], &[8, 4])),
+            None => (Vec::new(), tiles(None, &[1, 2, 4], &[8, 4, 2])),
+        };
+        shared.into_iter().chain([expected]).chain(alone).collect()
     }
 
     /// The tiles for the forward pass, the expected fastest first.
@@ -125,6 +131,7 @@ impl Lanes {
         let dispatch = dispatch.operand(Place::A, gy, e.n * e.oh * e.ow, e.co);
         let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
         let dispatch = dispatch.optional(Place::C, bias, 1, e.ci).optional(Place::D, addend, e.n * e.h * e.w, e.ci);
+        let dispatch = dispatch.normalized(None);
         let strips = sharing::padded(e.w.div_ceil(stride).div_ceil(p) * stride * e.h * e.n, subgroup);
         let lanes = e.ci.div_ceil(4 * q) * strips;
         dispatch.param("rows_per_split", e.n * e.oh).result(out, e.ci).threads(lanes)
@@ -257,4 +264,26 @@ fn even_groups(channels: usize) -> usize {
 
 fn gcd(a: usize, b: usize) -> usize {
     if b == 0 { a } else { gcd(b, a % b) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(tiles: &[Lanes]) -> bool {
+        tiles[0].subgroup.is_some()
+    }
+
+    #[test]
+    fn lanes_share_weights_where_those_of_a_subgroup_go_through_the_same_taps() {
+        let software = Target { class: AdapterClass::Software, subgroup: Some(8), ..Target::webgpu_defaults() };
+        let e = Extents { n: 1, h: 32, w: 32, ci: 16, kh: 3, kw: 3, co: 16, oh: 32, ow: 32 };
+        let conv = Conv2d { padding: 1, ..Conv2d::default() };
+        assert!(shared(&Lanes::of_forward(&software, &e)));
+        assert!(shared(&Lanes::of_input_gradient(&software, &conv, &e)));
+        let strided = Lanes::of_input_gradient(&software, &Conv2d { stride: 2, ..conv }, &e);
+        assert!(strided.iter().all(|tile| tile.subgroup.is_none()), "neighbours meet other taps");
+        assert!(!shared(&Lanes::of_forward(&Target { subgroup: None, ..software }, &e)));
+        assert!(!shared(&Lanes::of_forward(&Target::webgpu_defaults(), &e)), "a GPU has workgroup memory");
+    }
 }

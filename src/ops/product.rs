@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::exec::{BufferRef, Lowering, Shader, ShapeClass, Target};
 use crate::shader;
 
-const PRODUCT: Shader = shader!("matmul/product.wgsl");
+const PRODUCT: Shader = shader!("matmul/product.wgsl", with "common/ending.wgsl");
 
 /// Which operand of a product is stored transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -67,7 +67,7 @@ impl Tiles {
     /// place in a tile of the input and one of the result, which are both written and read; a weight of a place; and three more
     /// dispatches. Elsewhere nothing was measured: there it is only offered.
     pub(super) fn is_expected(&self, target: &Target, e: &Extents, direct: f64) -> bool {
-        const PLACE: f64 = 49.0;
+        const PLACE: f64 = 40.0;
         const WEIGHT: f64 = 33.0;
         const DISPATCHES: f64 = 5.3e6;
         /// Rows of tiles that the products take together.
@@ -135,7 +135,7 @@ impl Tiles {
         let out = lowering.output();
         let dispatch = self.tiled(lowering, POINTS, RESULT, Image { extents: to, pad: 0 });
         let dispatch = dispatch.define("RELU", relu).include(shader!("winograd/result_matrix.wgsl"));
-        let dispatch = dispatch.include(shader!("winograd/from_points.wgsl"));
+        let dispatch = dispatch.include(shader!("winograd/from_points.wgsl")).include(shader!("common/ending.wgsl"));
         let dispatch = dispatch.operand(Place::A, y, POINTS * POINTS * self.count(), n).optional(Place::C, bias, 1, n);
         let dispatch = dispatch.optional(Place::D, addend, self.images * h * w, n).normalized(norm);
         dispatch.include(shader!("winograd/to_image.wgsl")).result(out, n).threads(self.count() * n / 4)

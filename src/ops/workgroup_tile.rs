@@ -20,12 +20,12 @@ struct Kernels {
 }
 
 static PRODUCT: Kernels = Kernels {
-    lanes: shader!("tile/tile.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl"),
-    matrices: shader!("tile/cooperative.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl"),
+    lanes: shader!("tile/tile.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"),
+    matrices: shader!("tile/cooperative.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"),
 };
 static CONV: Kernels = Kernels {
-    lanes: shader!("tile/tile.wgsl", with "tile/conv_shape.wgsl", with "tile/fetch.wgsl"),
-    matrices: shader!("tile/cooperative.wgsl", with "tile/conv_shape.wgsl", with "tile/fetch.wgsl"),
+    lanes: shader!("tile/tile.wgsl", with "tile/conv_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"),
+    matrices: shader!("tile/cooperative.wgsl", with "tile/conv_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"),
 };
 
 /// How many lanes keep a GPU busy, about.
