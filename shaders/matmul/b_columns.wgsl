@@ -1,13 +1,8 @@
 // b is stored as n×k: a vector is four inner elements of a column.
 
-// The length of a row of what is stored.
-fn b_columns() -> u32 {
-    return params.k;
-}
-
 // Vector i of the tile that begins at an inner index and a column.
 fn b_vector(i: u32, place: vec3<u32>) -> vec4<f32> {
-    let v = b4(b_first + min(place.y + i, params.n - 1u) * row_stride(params.k) + place.x);
+    let v = b4(element(b_first, min(place.y + i, params.n - 1u), place.x, params.k));
     if (K_TAIL) {
         return first_of_four(v, params.k - place.x);
     }

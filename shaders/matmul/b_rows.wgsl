@@ -1,10 +1,5 @@
 // b is stored as k×n: a vector is four columns of a row.
 
-// The length of a row of b.
-fn b_columns() -> u32 {
-    return params.n;
-}
-
 // Vector i of the tile that begins at an inner index and a column.
 fn b_vector(i: u32, place: vec3<u32>) -> vec4<f32> {
     let column = min(place.y + (i & 0xfffffffcu), last_column());
@@ -12,7 +7,7 @@ fn b_vector(i: u32, place: vec3<u32>) -> vec4<f32> {
     if (K_TAIL) {
         row = min(row, params.k - 1u);
     }
-    return b4(b_first + row * row_stride(params.n) + column);
+    return b4(element(b_first, row, column, params.n));
 }
 
 // Each vector holds one inner index of four columns as it is.

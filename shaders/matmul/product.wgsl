@@ -1,6 +1,6 @@
 // y = relu(norm(a·b + c) + d), y m×n, the inner extent k; either factor may be stored transposed (matmul/a_*.wgsl, matmul/b_rows and
 // b_columns); c a row of n or access/c_none, d like y or access/d_none, the normalisation access/norm_*. With BATCHED there are `batch`
-// products one after the other, with INTERLEAVED each row of a matrix beside the same row of the others: rows × batch × columns. With SPLIT,
+// products one after the other, with INTERLEAVED the matrices beside each other (common/interleaved). With SPLIT,
 // y is a stack of partial sums, one for every `k_per_split` inner indices, to be added up by reduce/column_sum.
 // A lane owns P rows and Q groups of four columns, in registers. From the prelude: WG lanes a workgroup, K_LOADS = min(k, 4),
 // K_TAIL = (k % 4 != 0).
@@ -22,7 +22,8 @@ var<private> from_a: array<vec4<f32>, 4>;
 var<private> bs: array<vec4<f32>, 4u * Q>;
 // The lane's number in the whole grid.
 var<private> invocation: u32;
-// Where a lane's product begins in each array.
+// Which of the products is a lane's, and where it begins in each array, or all of them if they are interleaved.
+var<private> product: u32;
 var<private> a_first: u32;
 var<private> b_first: u32;
 var<private> y_first: u32;
@@ -34,12 +35,12 @@ fn ceil_div(a: u32, b: u32) -> u32 {
     return (a + b - 1u) / b;
 }
 
-// From a row of so many columns to the next.
-fn row_stride(columns: u32) -> u32 {
+// Where element (row, column) of a lane's matrix of so many columns lies in an array in which the product begins at `first`.
+fn element(first: u32, row: u32, column: u32, columns: u32) -> u32 {
     if (INTERLEAVED) {
-        return columns * params.batch;
+        return first + interleaved(product, params.batch, row, column, columns);
     }
-    return columns;
+    return first + row * columns + column;
 }
 
 // `v` with its elements from `count` on set to zero.
@@ -57,28 +58,31 @@ fn last_column() -> u32 {
 fn first_row(strip: u32) -> u32 {
     k_end = params.k;
     if (!BATCHED && !SPLIT) {
-        return strip * P;
+        return row_of_strip(strip);
     }
     // Strips that belong together are of one product.
     let strips = ceil_div(params.m, P * TOGETHER) * TOGETHER;
     let nth = min(strip / strips, params.batch * ceil_div(params.k, params.k_per_split) - 1u);
     let part = nth / params.batch;
-    let product = nth - part * params.batch;
-    a_first = product * select(params.m * params.k, a_columns(), INTERLEAVED);
-    b_first = product * select(params.k * params.n, b_columns(), INTERLEAVED);
-    y_first = (part * params.m * params.batch + product * select(params.m, 1u, INTERLEAVED)) * params.n;
+    product = nth - part * params.batch;
+    y_first = part * params.batch * params.m * params.n;
+    if (!INTERLEAVED) {
+        a_first = product * params.m * params.k;
+        b_first = product * params.k * params.n;
+        y_first += product * params.m * params.n;
+    }
     if (SPLIT) {
         k_first = part * params.k_per_split;
         k_end = min(k_first + params.k_per_split, params.k);
     }
-    return (strip - nth * strips) * P;
+    return row_of_strip(strip - nth * strips);
 }
 
 // Adds, to the sums of four rows from `first` on, their four elements from `k` on times `bs`. Four rows by four columns of sums at a
 // time, which stay in registers while a row of b is in them too.
 fn multiply(first: u32, row: u32, k: u32) {
     let rows = min(4u, P - first);
-    load_a(row + first, rows, k);
+    load_a(row, first, rows, k);
     for (var q = 0u; q < Q; q++) {
         for (var i = 0u; i < K_LOADS; i++) {
             for (var p = 0u; p < rows; p++) {
@@ -93,8 +97,8 @@ fn write_tile(row: u32, column: u32) {
         let first = column + 4u * q;
         let ending = ending_of(min(first, last_column()), params.n);
         for (var p = 0u; p < P; p++) {
-            let left = select(0u, params.n - min(first, params.n), row + p < params.m);
-            write_ended(y_first + (row + p) * row_stride(params.n) + first, acc[p * Q + q], ending, left);
+            let left = select(0u, params.n - min(first, params.n), row_at(row, p) < params.m);
+            write_ended(element(y_first, row_at(row, p), first, params.n), acc[p * Q + q], ending, left);
         }
     }
 }

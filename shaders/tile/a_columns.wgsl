@@ -1,6 +1,6 @@
 // A as it is stored transposed, k×m.
 fn a_column(row: u32, k: u32) -> vec4<f32> {
-    let v = a4(row_of(min(k, params.k - 1u), params.k, params.m) + min(row, (params.m - 1u) / 4u * 4u));
+    let v = a4(element_of(min(k, params.k - 1u), min(row, (params.m - 1u) / 4u * 4u), params.k, params.m));
     return select(vec4(0.0), v, k < params.k);
 }
 fn a_block(slot: u32, row: u32, k: u32) -> mat4x4<f32> {

@@ -1,6 +1,6 @@
 // A as it is stored, m×k.
 fn a_row(row: u32, k: u32) -> vec4<f32> {
-    let v = a4(row_of(min(row, params.m - 1u), params.m, params.k) + min(k, (params.k - 1u) / 4u * 4u));
+    let v = a4(element_of(min(row, params.m - 1u), min(k, (params.k - 1u) / 4u * 4u), params.m, params.k));
     return first_of_four(v, params.k - min(k, params.k));
 }
 fn a_block(slot: u32, row: u32, k: u32) -> mat4x4<f32> {

@@ -23,13 +23,13 @@ fn begin(product: u32) {
 }
 
 // B is one matrix; see b_rows.
-fn row_of(row: u32, rows: u32, columns: u32) -> u32 {
-    return row * columns;
+fn element_of(row: u32, column: u32, rows: u32, columns: u32) -> u32 {
+    return row * columns + column;
 }
 
-// Where row `row` of the result begins, in the part that is the sum `split`.
-fn result_begin(split: u32, row: u32) -> u32 {
-    return (split * params.y_rows + row) * params.n;
+// Where element (row, column) of the result lies, in the part that is the sum `split`.
+fn result_element(split: u32, row: u32, column: u32) -> u32 {
+    return (split * params.y_rows + row) * params.n + column;
 }
 
 // What a pixel of the grid meets through the first tap: the first row of its image, y and x.

@@ -141,7 +141,7 @@ fn main(
                 let left = select(0u, params.n - min(y_column, params.n), live && y_row < params.y_rows);
                 let at = panel_row * TILE_N + panel_column;
                 let sum = vec4(panel[at], panel[at + 1u], panel[at + 2u], panel[at + 3u]);
-                write_ended(result_begin(split, y_row) + y_column, sum, ending, left);
+                write_ended(result_element(split, y_row, y_column), sum, ending, left);
             }
         }
         workgroupBarrier();

@@ -1,5 +1,4 @@
-// A product of two matrices, or `batch` of them one after the other; with INTERLEAVED each row of one beside the same row of the
-// others: rows × batch × columns.
+// A product of two matrices, or `batch` of them one after the other; with INTERLEAVED the matrices beside each other (common/interleaved).
 struct Params {
     m: u32,
     n: u32,
@@ -17,12 +16,12 @@ fn begin(which: u32) {
     product = which;
 }
 
-// Where row `row` of a product's operand begins, of so many rows and columns.
-fn row_of(row: u32, rows: u32, columns: u32) -> u32 {
+// Where element (row, column) of a product's operand lies, of so many rows and columns.
+fn element_of(row: u32, column: u32, rows: u32, columns: u32) -> u32 {
     if (INTERLEAVED) {
-        return (row * params.batch + product) * columns;
+        return interleaved(product, params.batch, row, column, columns);
     }
-    return (product * rows + row) * columns;
+    return (product * rows + row) * columns + column;
 }
 
 fn a_begin(slot: u32, row: u32) {
@@ -32,7 +31,7 @@ fn result_row(row: u32) -> u32 {
     return row;
 }
 
-// Where row `row` of the result begins, in the part that is the sum `split`.
-fn result_begin(split: u32, row: u32) -> u32 {
-    return split * params.batch * params.y_rows * params.n + row_of(row, params.y_rows, params.n);
+// Where element (row, column) of the result lies, in the part that is the sum `split`.
+fn result_element(split: u32, row: u32, column: u32) -> u32 {
+    return split * params.batch * params.y_rows * params.n + element_of(row, column, params.y_rows, params.n);
 }

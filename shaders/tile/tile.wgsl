@@ -94,7 +94,7 @@ fn main(
         for (var i = 0u; i < R; i++) {
             let y_row = result_row(row + lane_m + i * LANES_M);
             let left = select(0u, params.n - min(y_column, params.n), live && y_row < params.y_rows);
-            write_ended(result_begin(split, y_row) + y_column, acc[i * G + g], ending, left);
+            write_ended(result_element(split, y_row, y_column), acc[i * G + g], ending, left);
         }
     }
 }

@@ -1,6 +1,6 @@
 // T·X·Tᵀ of many tiles X of IN×IN, T the OUT×IN matrix that `turned` applies (winograd/*_matrix.wgsl), four channels of a tile a lane.
 // Where a tile comes from and goes to is winograd/from_*.wgsl and winograd/to_*.wgsl: pieces of an image, weights, or points, which
-// lie as tiles × places in a tile × channels. From the prelude: WG lanes a workgroup, IN, OUT.
+// lie as common/interleaved says. From the prelude: WG lanes a workgroup, IN, OUT.
 // Loops are cut into calls with constant arguments, which compilers unroll, so that tiles stay in registers.
 struct Params {
     // Tiles of all images, or rows of the weights.

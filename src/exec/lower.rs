@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::dispatch::{Emit, Lowering, Value};
 use super::kernel::{Kernel, Shader};
-use super::passes::{self, Draft, Pass, Passes, Places, Saving, recompute};
+use super::passes::{self, Draft, Pass, Passes, Places, Saving, recompute, repeats};
 use super::place::Piece;
 use super::plan::{Plan, lifetimes};
 use super::program::{BufferRef, NodeInfo, Port, Program, Step};
@@ -66,7 +66,8 @@ pub fn compile(
         }
         let placed = [build.pieces_saved, build.over_saved];
         let placed = placed.into_iter().filter(|saving| passes.has(saving.pass));
-        let savings = savings.iter().copied().chain(placed).collect();
+        let repeats = passes.has(Pass::Repeats).then(|| build.without_repeats(outputs));
+        let savings = savings.iter().copied().chain(placed).chain(repeats).collect();
         build.finish(outputs, graph, options, savings)
     };
     match options.memory_budget {
@@ -379,6 +380,16 @@ impl<'t> Build<'t> {
         let dispatch = lowering.dispatch(&COPY).define("WG", target.lanes()).param("quads", quads);
         dispatch.bind("x", value.buffer).bind("y", copy).threads(quads)?;
         Ok(copy)
+    }
+
+    /// Leaves out the dispatches that repeat others.
+    fn without_repeats(&mut self, outputs: &[(String, NodeId)]) -> Saving {
+        let results = self.nodes.iter().map(|node| node.buffer);
+        let kept = results.chain(outputs.iter().map(|(_, id)| self.values[id].buffer)).collect();
+        let mut steps = std::mem::take(&mut self.steps);
+        let saving = repeats::remove(&mut steps, &self.kernels, &kept, |buffer| self.bytes(buffer));
+        self.steps = steps;
+        saving
     }
 
     fn finish(

@@ -344,10 +344,10 @@ impl Operator for WeightGradient {
         if !self.0.is_tiled(&e) {
             return grouped::weight_gradient(lowering, &self.0, &e, x.buffer, gy.buffer);
         }
-        let lanes = WeightLanes::all(lowering.target().class, &e);
+        let lanes = WeightLanes::all(lowering.target(), &e);
         let extent = workgroup_tile::weight_gradient_extent(&e).stored(lowering, [x.buffer, gy.buffer]);
         let ways = ways(lowering.target(), lanes, extent, true);
-        let methods = methods(lowering.target(), (ways, WeightLanes::MULTIPLICATION), &self.0, &e, [e.oh, e.ow]);
+        let methods = methods(lowering.target(), (ways, WeightLanes::MULTIPLICATION), &self.0, &e, [e.h, e.w]);
         match lowering.choose(self.0.class("conv2d_weight_grad", &e), methods[0], &methods[1..]) {
             Direct(Way::Lanes(lanes)) => lanes.emit(lowering, &self.0, &e, [x.buffer, gy.buffer]),
             Direct(Way::Tile(tile)) => tile.weight_gradient(lowering, &self.0, &e, [x.buffer, gy.buffer]),

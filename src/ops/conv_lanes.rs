@@ -9,7 +9,7 @@ use super::reduce::column_sum;
 use super::workgroup_tile::Alone;
 use super::{sharing, splits};
 use crate::error::Result;
-use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader, Target};
+use crate::exec::{BufferRef, Dispatch, Lowering, Shader, Target};
 use crate::shader;
 
 const FORWARD: Shader = shader!(
@@ -139,7 +139,8 @@ impl Lanes {
 }
 
 /// A lane's tile of the weight gradient, groups of four output channels times groups of four input channels for each tap of a kernel's
-/// row or for one, and how it walks: so many pixels at a time, over as many rows as leave work for so many lanes.
+/// row or for one, and how it walks: so many pixels at a time, over as many rows as leave work for so many lanes; and the lanes of a subgroup
+/// that reads the result's gradient together, if lanes do not read it alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WeightLanes {
     taps: usize,
@@ -147,38 +148,45 @@ pub(super) struct WeightLanes {
     outputs: usize,
     pixels: usize,
     lanes: usize,
+    subgroup: Option<usize>,
 }
 
 impl fmt::Display for WeightLanes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let WeightLanes { taps, inputs, outputs, pixels, lanes } = self;
-        write!(f, "lanes {taps}x{}x{} by {pixels} for {lanes}", 4 * inputs, 4 * outputs)
+        let WeightLanes { taps, inputs, outputs, pixels, lanes, subgroup } = self;
+        let name = sharing::name(*subgroup);
+        write!(f, "{name} {taps}x{}x{} by {pixels} for {lanes}", 4 * inputs, 4 * outputs)
     }
 }
 
 impl WeightLanes {
     /// What a multiplication takes on software, in those of the matrix products.
-    pub(super) const MULTIPLICATION: f64 = 1.5;
+    pub(super) const MULTIPLICATION: f64 = 1.2;
 
-    /// The tiles, the expected fastest first.
-    pub(super) fn all(class: AdapterClass, e: &Extents) -> Vec<WeightLanes> {
+    /// The tiles, the expected fastest first: where lanes share, those that do.
+    pub(super) fn all(target: &Target, e: &Extents) -> Vec<WeightLanes> {
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
         let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
         let outputs = if vec4 && taps <= 3 { even_groups(e.co) } else { 1 };
         let inputs = if taps == 1 { even_groups(e.ci) } else { 1 };
-        // With the sums of three taps and two groups few registers are left for pixels.
-        let pixels = strip(e.ow, most_pixels(e).min(if outputs == 2 { 2 } else { 4 }));
-        let lanes = splits::lanes(class);
-        let expected = WeightLanes { taps, inputs, outputs, pixels, lanes };
-        let mut all = vec![expected];
-        for lanes in [lanes / 2, lanes * 4] {
-            all.push(WeightLanes { lanes, ..expected });
-        }
-        for most in [2, 4, 8] {
-            all.push(WeightLanes { pixels: strip(e.ow, most_pixels(e).min(most)), ..expected });
-        }
-        if vec4 {
-            all.push(WeightLanes { outputs: if outputs == 1 { even_groups(e.co) } else { 1 }, ..expected });
+        let pixels = |most: usize| strip(e.ow, most_pixels(e).min(most));
+        let lanes = splits::lanes(target.class);
+        // With many sums few registers are left for pixels.
+        let few = if outputs == 2 { 2 } else { 4 };
+        let alone = WeightLanes { taps, inputs, outputs, pixels: pixels(few), lanes, subgroup: None };
+        let subgroup = sharing::subgroup(target);
+        let shared = subgroup.map(|_| {
+            let outputs = if e.co.is_multiple_of(16) { 4 } else { even_groups(e.co) };
+            WeightLanes { outputs, pixels: pixels(if taps > 3 { 2 } else { 4 }), subgroup, ..alone }
+        });
+        let mut all = Vec::new();
+        for tile in shared.into_iter().chain([alone]) {
+            let lanes = [lanes, lanes / 2, lanes * 4].map(|lanes| WeightLanes { lanes, ..tile });
+            let pixels = [2, 4].map(|most| WeightLanes { pixels: pixels(most), ..tile });
+            all.extend(lanes.into_iter().chain(pixels));
+            if vec4 {
+                all.push(WeightLanes { outputs: if tile.outputs == 1 { even_groups(e.co) } else { 1 }, ..tile });
+            }
         }
         all
     }
@@ -191,15 +199,18 @@ impl WeightLanes {
         e: &Extents,
         [x, gy]: [BufferRef; 2],
     ) -> Result<()> {
-        let WeightLanes { taps, inputs: qi, outputs: q, pixels: p, lanes } = self;
+        let WeightLanes { taps, inputs: qi, outputs: q, pixels: p, lanes, subgroup } = self;
         let rows = e.n * e.oh;
-        let tiles = e.co.div_ceil(4 * q) * e.ci.div_ceil(4 * qi) * e.kh * e.kw / taps;
+        let tiles = e.co.div_ceil(4 * q) * sharing::padded(e.kh * e.kw / taps * e.ci.div_ceil(4 * qi), subgroup);
         let rows_per_split = rows.div_ceil(splits::of(lanes, tiles, rows)).min(splits::longest(e.ow.div_ceil(p)));
         let splits = rows.div_ceil(rows_per_split);
         let numel = e.kh * e.kw * e.ci * e.co;
         let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };
         let dispatch = describe(lowering, &WEIGHT_GRADIENT, conv, e, [p, q]).param("rows_per_split", rows_per_split);
-        let dispatch = dispatch.define("TAPS", taps).define("QI", qi).define("OW_TAIL", !e.ow.is_multiple_of(p));
+        let dispatch = sharing::second_operand(dispatch, subgroup)
+            .define("TAPS", taps)
+            .define("QI", qi)
+            .define("OW_TAIL", !e.ow.is_multiple_of(p));
         let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
         let dispatch = dispatch.operand(Place::A, x, e.n * e.h * e.w, e.ci);
         let dispatch = dispatch.operand(Place::B, gy, e.n * e.oh * e.ow, e.co);
@@ -269,6 +280,7 @@ fn gcd(a: usize, b: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::exec::AdapterClass;
 
     fn shared(tiles: &[Lanes]) -> bool {
         tiles[0].subgroup.is_some()

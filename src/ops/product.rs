@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::exec::{BufferRef, Lowering, Shader, ShapeClass, Target};
 use crate::shader;
 
-const PRODUCT: Shader = shader!("matmul/product.wgsl", with "common/ending.wgsl");
+const PRODUCT: Shader = shader!("matmul/product.wgsl", with "common/interleaved.wgsl", with "common/ending.wgsl");
 
 /// Which operand of a product is stored transposed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(super) enum Layout {
 pub(super) struct Product {
     pub(super) layout: Layout,
     pub(super) batch: usize,
-    /// Whether a row of each matrix stands beside the same row of the others: rows × batch × columns. Without an epilogue.
+    /// Whether the matrices lie beside each other, as `common/interleaved.wgsl` says, instead of one after the other. Without an epilogue.
     pub(super) interleaved: bool,
     pub(super) m: usize,
     pub(super) n: usize,

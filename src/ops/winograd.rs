@@ -3,8 +3,10 @@
 //! summed over the channels, give 4×4 pixels of the result. A result takes 2.25 multiplications for each pair of channels instead of 9,
 //! in 36 matrix products of tiles × input channels and input × output channels.
 //!
-//! With B, G and A of the paper, d a tile and g the weights of a pair of channels, y = Aᵀ((G g Gᵀ) ⊙ (Bᵀ d B))A. The weights' gradient is
-//! the adjoint, Gᵀ((A y' Aᵀ) ⊙ (Bᵀ d B))G summed over the tiles; the input's is a convolution with the weights turned round.
+//! With B, G and A of the paper, d a tile and g the weights of a pair of channels, y = Aᵀ((G g Gᵀ) ⊙ (Bᵀ d B))A. The input's gradient is a
+//! convolution of the result's, with the weights turned round; and the weights' is that convolution's adjoint, turned round: the sum of
+//! Gᵀ((A x Aᵀ) ⊙ (Bᵀ d B))G over tiles x of the input and d of the result's gradient, so that both gradients take the same of the
+//! latter.
 
 use std::fmt;
 
@@ -15,7 +17,7 @@ use crate::error::Result;
 use crate::exec::{AdapterClass, BufferRef, Dispatch, Lowering, Shader, Target};
 use crate::shader;
 
-const TRANSFORM: Shader = shader!("winograd/transform.wgsl");
+const TRANSFORM: Shader = shader!("winograd/transform.wgsl", with "common/interleaved.wgsl");
 
 /// Rows and columns of a tile of the result, of what is made of it, and of the weights.
 const RESULT: usize = 4;
@@ -103,8 +105,7 @@ impl Tiles {
         [gy, weight]: [BufferRef; 2],
         epilogue: Epilogue,
     ) -> Result<()> {
-        let from = Image { extents: [e.oh, e.ow, e.co], pad: WEIGHTS - 1 - conv.padding };
-        self.correlate(lowering, Layout::TransposedB, from, [e.h, e.w, e.ci], [gy, weight], epilogue)
+        self.correlate(lowering, Layout::TransposedB, turned_round(conv, e), [e.h, e.w, e.ci], [gy, weight], epilogue)
     }
 
     /// Emits the correlation of `x` with the weight, turned round if it is transposed.
@@ -149,16 +150,15 @@ impl Tiles {
         e: &Extents,
         [x, gy]: [BufferRef; 2],
     ) -> Result<()> {
-        let input = Image { extents: [e.h, e.w, e.ci], pad: conv.padding };
-        let a = self.of_image(lowering, shader!("winograd/input_matrix.wgsl"), POINTS, input, x)?;
-        let result = Image { extents: [e.oh, e.ow, e.co], pad: 0 };
-        let b = self.of_image(lowering, shader!("winograd/result_gradient_matrix.wgsl"), RESULT, result, gy)?;
+        let b = self.of_image(lowering, shader!("winograd/input_matrix.wgsl"), POINTS, turned_round(conv, e), gy)?;
+        let input = Image { extents: [e.h, e.w, e.ci], pad: 0 };
+        let a = self.of_image(lowering, shader!("winograd/result_adjoint_matrix.wgsl"), RESULT, input, x)?;
 
         let y = self.products(lowering, Layout::TransposedA, [e.ci, e.co, self.count()], [a, b])?;
 
         let out = lowering.output();
         let dispatch = of_weights(lowering, POINTS, WEIGHTS, [e.ci, e.co]);
-        let dispatch = dispatch.include(shader!("winograd/weight_gradient_matrix.wgsl"));
+        let dispatch = dispatch.include(shader!("winograd/weight_adjoint_matrix.wgsl"));
         let dispatch = dispatch.include(shader!("winograd/from_points.wgsl"));
         let dispatch = dispatch.operand(Place::A, y, POINTS * POINTS * e.ci, e.co);
         dispatch.include(shader!("winograd/to_weights.wgsl")).result(out, e.co).threads(e.ci * e.co / 4)
@@ -205,6 +205,11 @@ impl Tiles {
         let dispatch = dispatch.param("tiles_y", self.down).param("tiles_x", self.across);
         dispatch.param("h", h).param("w", w).param("pad", pad)
     }
+}
+
+/// The result's gradient, as the convolution with the weights turned round reads it.
+fn turned_round(conv: &Conv2d, e: &Extents) -> Image {
+    Image { extents: [e.oh, e.ow, e.co], pad: WEIGHTS - 1 - conv.padding }
 }
 
 /// Starts a transform between points and weights, of so many rows and columns: they have no place in an image.

@@ -20,8 +20,13 @@ struct Kernels {
 }
 
 static PRODUCT: Kernels = Kernels {
-    lanes: shader!("tile/tile.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"),
-    matrices: shader!("tile/cooperative.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"),
+    lanes: shader!(
+        "tile/tile.wgsl", with "common/interleaved.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"
+    ),
+    matrices: shader!(
+        "tile/cooperative.wgsl", with "common/interleaved.wgsl", with "tile/product_shape.wgsl", with "tile/fetch.wgsl",
+        with "common/ending.wgsl"
+    ),
 };
 static CONV: Kernels = Kernels {
     lanes: shader!("tile/tile.wgsl", with "tile/conv_shape.wgsl", with "tile/fetch.wgsl", with "common/ending.wgsl"),

@@ -1,6 +1,6 @@
 //! Passes: rewritings of a graph before it is lowered, after which it takes fewer dispatches, less traffic or less memory for
-//! the same values. Each is a function from a draft to the number of places it changed, but for the last two, which decide where
-//! values are to lie when the graph is as it will be.
+//! the same values. Each is a function from a draft to the number of places it changed, but for the last three: two decide where
+//! values are to lie when the graph is as it will be, and one looks at what it was lowered to.
 
 mod chain;
 mod common;
@@ -9,6 +9,7 @@ mod ending;
 mod over;
 mod pieces;
 pub(super) mod recompute;
+pub(super) mod repeats;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -38,12 +39,23 @@ pub enum Pass {
     /// A function of elements writes over an operand that nothing needs any more. On GPUs alone: on software a buffer that is
     /// also written is read slowly.
     Over,
+    /// A dispatch inside an operator that would make what another has just made is left out: what both gradients of a convolution make
+    /// of its result's.
+    Repeats,
 }
 
 impl Pass {
     /// Every pass, in the order they run.
-    pub const ALL: [Pass; 7] =
-        [Pass::Common, Pass::Normalization, Pass::Residual, Pass::Activation, Pass::Chain, Pass::Pieces, Pass::Over];
+    pub const ALL: [Pass; 8] = [
+        Pass::Common,
+        Pass::Normalization,
+        Pass::Residual,
+        Pass::Activation,
+        Pass::Chain,
+        Pass::Pieces,
+        Pass::Over,
+        Pass::Repeats,
+    ];
 
     /// The name in dumps and options.
     pub fn name(self) -> &'static str {
@@ -55,6 +67,7 @@ impl Pass {
             Pass::Chain => "chain",
             Pass::Pieces => "pieces",
             Pass::Over => "over",
+            Pass::Repeats => "repeats",
         }
     }
 
@@ -71,7 +84,7 @@ impl Pass {
             Pass::Residual => ending::absorb(draft, |ending| ending == Ending::Addend),
             Pass::Activation => ending::absorb(draft, |ending| ending == Ending::Relu),
             Pass::Chain => chain::join(draft, target),
-            Pass::Pieces | Pass::Over => return None,
+            Pass::Pieces | Pass::Over | Pass::Repeats => return None,
         })
     }
 }

@@ -1,4 +1,4 @@
-// A, of the tiles of the result's gradient: the adjoint of what makes results of products.
+// A, the adjoint of what makes results of products: of the tiles whose products with others' are summed to the weights' gradient.
 fn turned(y: array<vec4<f32>, 4>) -> array<vec4<f32>, 6> {
     let even1 = y[0] + y[2];
     let odd1 = y[1] + y[3];
