@@ -316,9 +316,27 @@ fn a_small_network(r: &Recorder) -> Result<Vec<Var<'_>>> {
 #[test]
 fn a_step_of_a_small_network() -> Result<()> {
     let [_, all] = unchanged(Mode::Train, random, a_small_network)?;
-    let none = [Pass::Normalization, Pass::Pieces, Pass::Over];
+    let none = [Pass::Normalization, Pass::Pieces, Pass::Over, Pass::Repeats];
     for pass in Pass::ALL.into_iter().filter(|pass| !none.contains(pass)) {
         assert!(sites(&all, pass) > 0, "{} finds nothing", pass.name());
+    }
+    Ok(())
+}
+
+#[test]
+fn both_gradients_of_a_convolution() -> Result<()> {
+    let [_, all] = unchanged(Mode::Infer, random, |r| {
+        let (x, w) = (r.input("x", [8, 24, 24, 64]), r.input("w", [3, 3, 64, 64]));
+        let y = x.conv2d(w, Conv2d { padding: 1, ..Conv2d::default() })?;
+        let gradients = y.pullback(r.input("gy", [8, 24, 24, 64]), &[x, w])?;
+        Ok([x, w].map(|var| gradients.of(var).expect("its gradient")).to_vec())
+    })?;
+    if Gpu::new()?.target().images > 0 {
+        assert_eq!(sites(&all, Pass::Repeats), 1, "{}", all.dump());
+    } else {
+        println!(
+            "skipped: that they share points, since Winograd's tiles are expected only where arrays are read as images"
+        );
     }
     Ok(())
 }

@@ -9,8 +9,9 @@ use crate::shape::{DType, TensorType};
 
 impl Program {
     /// The steps of a node, as a program that takes what they read as inputs (constants stay what they are) and gives the node's
-    /// value. `None` if the node is not computed here, changes something besides its value, or makes it in another's memory: what is
-    /// there besides would be missing.
+    /// value. Inputs are numbered as they are first read: the same for all variants of an operator that read its operands in their order.
+    /// `None` if the node is not computed here, changes something besides its value, makes it in another's memory (what is
+    /// there besides would be missing), or reads what another made for itself ([`Pass::Repeats`](super::Pass)).
     pub fn excerpt(&self, id: NodeId) -> Option<Program> {
         let info = self.node(id).filter(|info| info.piece.is_none())?;
         let mut excerpt = Program {
@@ -35,11 +36,13 @@ impl Program {
             for (binding, &buffer) in self.kernels[step.kernel].bindings.iter().zip(&step.buffers) {
                 let written = binding.access == super::Access::Write;
                 let known = renamed.get(&buffer).copied();
+                let is_temp = matches!(buffer, BufferRef::Temp(_));
+                let of_another = !written && is_temp && known.is_none() && self.whole(buffer).is_none();
                 let new = match buffer {
                     BufferRef::Unused => BufferRef::Unused,
-                    _ if binding.over => return None,
+                    _ if binding.over || of_another => return None,
                     // Nothing but values inside the run may change.
-                    _ if written && !matches!(buffer, BufferRef::Temp(_)) => return None,
+                    _ if written && !is_temp => return None,
                     BufferRef::Constant(_) => buffer,
                     _ if written && !matches!(known, Some(BufferRef::Temp(_)) | None) => return None,
                     _ => known.unwrap_or_else(|| excerpt.add(written, self.type_of(buffer), self.bytes(buffer), at)),

@@ -13,7 +13,7 @@ use super::device::Gpu;
 use super::executable::Executable;
 use super::states::States;
 use crate::error::{Error, Result};
-use crate::exec::{Choice, Choices, CompileOptions, Measured, Pass, Program, Target};
+use crate::exec::{Choice, Choices, CompileOptions, Measured, Pass, Passes, Program, Target};
 use crate::graph::{NodeId, Recorder, Var};
 use crate::rng::Rng;
 use crate::shape::DType;
@@ -279,9 +279,10 @@ impl Gpu {
     }
 }
 
-/// Options with which every node makes its value in memory of its own, so that it can run alone.
+/// Options with which every node makes its value by itself and in memory of its own, so that it can run alone.
 pub(super) fn apart(options: CompileOptions) -> CompileOptions {
-    CompileOptions { passes: options.passes.without(Pass::Pieces).without(Pass::Over), ..options }
+    let alone = [Pass::Pieces, Pass::Over, Pass::Repeats].into_iter().fold(options.passes, Passes::without);
+    CompileOptions { passes: alone, ..options }
 }
 
 /// Where two results are further apart than `tolerance` times the largest magnitude, for people.

@@ -150,9 +150,9 @@ impl Tiles {
         e: &Extents,
         [x, gy]: [BufferRef; 2],
     ) -> Result<()> {
-        let b = self.of_image(lowering, shader!("winograd/input_matrix.wgsl"), POINTS, turned_round(conv, e), gy)?;
         let input = Image { extents: [e.h, e.w, e.ci], pad: 0 };
         let a = self.of_image(lowering, shader!("winograd/result_adjoint_matrix.wgsl"), RESULT, input, x)?;
+        let b = self.of_image(lowering, shader!("winograd/input_matrix.wgsl"), POINTS, turned_round(conv, e), gy)?;
 
         let y = self.products(lowering, Layout::TransposedA, [e.ci, e.co, self.count()], [a, b])?;
 

@@ -47,7 +47,7 @@ fn conv2d(row: usize, image: [usize; 4], [kh, kw]: [usize; 2], co: usize, attrib
 fn dense() -> Vec<Case> {
     let mut cases = Vec::new();
     // Drivers take long to compile these kernels, so a shape comes with one epilogue, and all three are met in turn.
-    let table: [Row; 20] = [
+    let table: [Row; 21] = [
         ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
         ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),
         ([2, 6, 7, 4], [3, 3], 8, [1, 1, 1]),
@@ -68,6 +68,7 @@ fn dense() -> Vec<Case> {
         // Winograd's tiles with no zeros around the image, with two rows of them, and where they are expected to be fastest.
         ([1, 8, 11, 8], [3, 3], 4, [1, 0, 1]),
         ([2, 5, 3, 4], [3, 3], 8, [1, 2, 1]),
+        ([2, 9, 10, 8], [3, 3], 8, [1, 0, 1]),
         ([2, 17, 15, 64], [3, 3], 64, [1, 1, 1]),
     ];
     for (row, (image, kernel, co, [stride, padding, dilation])) in table.into_iter().enumerate() {

@@ -148,6 +148,9 @@ mod tests {
         let plain = program(&r, &gradients, &software, passes);
         let shared = program(&r, &gradients, &software, passes.with(Pass::Repeats));
         assert_eq!(plain.steps.len() - shared.steps.len(), 1, "{}", shared.dump());
+        let gradient = |program: &Program, i: usize| program.excerpt(gradients[i].id()).is_some();
+        assert!(gradient(&plain, 0) && gradient(&plain, 1), "each alone");
+        assert!(gradient(&shared, 0) && !gradient(&shared, 1), "the second reads what the first made");
         assert!(shared.plan.report(&shared).slots <= plain.plan.report(&plain).slots * 5 / 4);
     }
 }
