@@ -10,6 +10,7 @@ const LOADS: u32 = CI_LOADS;
 
 // Four channels of SPAN columns of an input row.
 var<private> xs: array<vec4<f32>, SPAN>;
+
 fn load_columns(first: u32, end: u32, inside: bool, base: i32, ix: i32, c: u32) {
     for (var j = first; j < min(end, SPAN); j++) {
         let column = ix + i32(j);

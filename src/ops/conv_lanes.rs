@@ -295,6 +295,10 @@ mod tests {
         assert!(shared(&Lanes::of_input_gradient(&software, &conv, &e)));
         let strided = Lanes::of_input_gradient(&software, &Conv2d { stride: 2, ..conv }, &e);
         assert!(strided.iter().all(|tile| tile.subgroup.is_none()), "neighbours meet other taps");
+        assert_eq!(WeightLanes::all(&software, &e)[0].subgroup, Some(8));
+        assert_eq!(WeightLanes::all(&Target::webgpu_defaults(), &e)[0].subgroup, None);
+        // A load of b fills four pixels a group.
+        assert!(WeightLanes::all(&software, &e).iter().all(|tile| tile.pixels <= 4));
         assert!(!shared(&Lanes::of_forward(&Target { subgroup: None, ..software }, &e)));
         assert!(!shared(&Lanes::of_forward(&Target::webgpu_defaults(), &e)), "a GPU has workgroup memory");
     }
