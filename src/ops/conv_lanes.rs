@@ -15,6 +15,9 @@ use crate::shader;
 const FORWARD: Shader = shader!(
     "conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
 );
+const PHOTO: Shader = shader!(
+    "conv/conv2d_photo.wgsl", with "conv/conv2d_shape.wgsl", with "common/ending.wgsl"
+);
 const INPUT_GRADIENT: Shader = shader!(
     "conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
 );
@@ -23,6 +26,9 @@ const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with
 /// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
 /// are unrolled as far.
 const UNROLLED_TAPS: usize = 7;
+
+/// The most elements of a kernel's row, over columns and channels, that the kernel for photos takes.
+const LONGEST_PHOTO_ROW: usize = 24;
 
 /// The most groups of four results that a lane of the forward pass and of the input gradient holds.
 const MOST_RESULTS: usize = 16;
@@ -82,11 +88,10 @@ impl Lanes {
     /// The tiles for the input gradient, the expected fastest first.
     pub(super) fn of_input_gradient(target: &Target, conv: &Conv2d, e: &Extents) -> Vec<Lanes> {
         let columns = e.w.div_ceil(conv.stride);
-        let most = if conv.stride == 1 { most_pixels(e) } else { most_pixels(e).min(4) };
+        // It loads the result's channels only.
+        let most = if e.co.is_multiple_of(4) { 8 } else { most_pixels(e) };
         let expected = Lanes { pixels: strip(columns, most), groups: 1, subgroup: None };
-        // With a stride neighbours meet other taps, and what a lane does not load no other gets.
-        let subgroup = sharing::subgroup(target).filter(|_| conv.stride == 1);
-        Lanes::around(expected, subgroup, columns, most, e.ci)
+        Lanes::around(expected, sharing::subgroup(target), columns, most, e.ci)
     }
 
     /// Emits the convolution of `x` with `weight`.
@@ -101,10 +106,17 @@ impl Lanes {
         let Lanes { pixels: p, groups: q, subgroup } = self;
         let Epilogue { bias, norm, addend, relu } = epilogue;
         let out = lowering.output();
-        let dispatch = describe(lowering, &FORWARD, conv, e, [p, q]).define("RELU", relu);
-        let dispatch = sharing::second_operand(dispatch, subgroup);
-        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x, e.n * e.h * e.w, e.ci);
+        let dispatch = match skipped(conv, e, p) {
+            Some(skipped) => describe(lowering, &PHOTO, conv, e, [p, q])
+                .define("CI", e.ci)
+                .define("SKIPPED", skipped)
+                .operand(Place::A, x, e.n * e.h, e.w * e.ci),
+            None => describe(lowering, &FORWARD, conv, e, [p, q])
+                .define("CI_LOADS", e.ci.min(4))
+                .define("CI_TAIL", !e.ci.is_multiple_of(4))
+                .operand(Place::A, x, e.n * e.h * e.w, e.ci),
+        };
+        let dispatch = sharing::second_operand(dispatch.define("RELU", relu), subgroup);
         let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
         let dispatch = dispatch.optional(Place::C, bias, 1, e.co);
         let dispatch = dispatch.optional(Place::D, addend, e.n * e.oh * e.ow, e.co).normalized(norm);
@@ -123,7 +135,7 @@ impl Lanes {
     ) -> Result<()> {
         let Lanes { pixels: p, groups: q, subgroup } = self;
         let Epilogue { bias, addend, relu, .. } = epilogue;
-        let (out, stride) = (lowering.output(), conv.stride);
+        let (out, stride, workgroup) = (lowering.output(), conv.stride, lowering.target().lanes() as usize);
         let dispatch = describe(lowering, &INPUT_GRADIENT, conv, e, [p, q]).define("RELU", relu);
         let dispatch = sharing::second_operand(dispatch, subgroup);
         let dispatch = dispatch.define("CO_LOADS", e.co.min(4)).define("CO_TAIL", !e.co.is_multiple_of(4));
@@ -132,9 +144,10 @@ impl Lanes {
         let dispatch = dispatch.operand(Place::B, weight, e.kh * e.kw * e.ci, e.co);
         let dispatch = dispatch.optional(Place::C, bias, 1, e.ci).optional(Place::D, addend, e.n * e.h * e.w, e.ci);
         let dispatch = dispatch.normalized(None);
-        let strips = sharing::padded(e.w.div_ceil(stride).div_ceil(p) * stride * e.h * e.n, subgroup);
-        let lanes = e.ci.div_ceil(4 * q) * strips;
-        dispatch.param("rows_per_split", e.n * e.oh).result(out, e.ci).threads(lanes)
+        // Whole workgroups for each phase: the pixels with the same place in a row and in a column among `stride`.
+        let strips = sharing::padded(e.w.div_ceil(stride).div_ceil(p) * e.h.div_ceil(stride) * e.n, subgroup);
+        let lanes = (e.ci.div_ceil(4 * q) * strips).next_multiple_of(workgroup);
+        dispatch.param("rows_per_split", e.n * e.oh).result(out, e.ci).threads(stride * stride * lanes)
     }
 }
 
@@ -252,6 +265,14 @@ fn describe<'s>(
     dispatch.param("pad_y", conv.padding).param("pad_x", conv.padding)
 }
 
+/// Where the forward pass takes a photo's few channels together with the columns of a kernel's row, as lanes' first elements lie alike in
+/// vectors of four then: how many elements of its first vector come before a lane's first.
+fn skipped(conv: &Conv2d, e: &Extents, pixels: usize) -> Option<usize> {
+    let row = e.ci < 4 && conv.dilation == 1 && e.kw * e.ci <= LONGEST_PHOTO_ROW;
+    let whole = (e.w * e.ci).is_multiple_of(4) && (pixels * conv.stride * e.ci).is_multiple_of(4);
+    (row && whole).then(|| (4 - conv.padding * e.ci % 4) % 4)
+}
+
 /// The most pixels a lane takes. Kernels that load single elements are long; drivers take their time over them.
 fn most_pixels(e: &Extents) -> usize {
     match (e.ci.is_multiple_of(4), e.co.is_multiple_of(4)) {
@@ -293,13 +314,26 @@ mod tests {
         let conv = Conv2d { padding: 1, ..Conv2d::default() };
         assert!(shared(&Lanes::of_forward(&software, &e)));
         assert!(shared(&Lanes::of_input_gradient(&software, &conv, &e)));
-        let strided = Lanes::of_input_gradient(&software, &Conv2d { stride: 2, ..conv }, &e);
-        assert!(strided.iter().all(|tile| tile.subgroup.is_none()), "neighbours meet other taps");
+        assert!(shared(&Lanes::of_input_gradient(&software, &Conv2d { stride: 2, ..conv }, &e)));
         assert_eq!(WeightLanes::all(&software, &e)[0].subgroup, Some(8));
         assert_eq!(WeightLanes::all(&Target::webgpu_defaults(), &e)[0].subgroup, None);
         // A load of b fills four pixels a group.
         assert!(WeightLanes::all(&software, &e).iter().all(|tile| tile.pixels <= 4));
         assert!(!shared(&Lanes::of_forward(&Target { subgroup: None, ..software }, &e)));
         assert!(!shared(&Lanes::of_forward(&Target::webgpu_defaults(), &e)), "a GPU has workgroup memory");
+    }
+
+    #[test]
+    fn a_photo_is_read_by_vectors_where_lanes_begin_alike_in_them() {
+        let conv = Conv2d { stride: 2, padding: 3, ..Conv2d::default() };
+        let e = Extents { n: 1, h: 32, w: 32, ci: 3, kh: 7, kw: 7, co: 16, oh: 16, ow: 16 };
+        // Three columns of padding are nine elements: the vector before them begins twelve before the row.
+        assert_eq!(skipped(&conv, &e, 8), Some(3));
+        assert_eq!(skipped(&Conv2d { padding: 0, ..conv }, &e, 2), Some(0));
+        assert_eq!(skipped(&conv, &e, 5), None, "lanes are 30 elements apart");
+        assert_eq!(skipped(&conv, &Extents { w: 30, ..e }, 8), None, "rows of 90 elements");
+        assert_eq!(skipped(&conv, &Extents { ci: 4, ..e }, 8), None);
+        assert_eq!(skipped(&conv, &Extents { kw: 9, ..e }, 8), None, "27 elements a row of the kernel");
+        assert_eq!(skipped(&Conv2d { dilation: 2, ..conv }, &e, 8), None);
     }
 }

@@ -4,23 +4,12 @@
 
 use super::detach::vjp_of_formula;
 use super::reduce::sum_stages;
+use super::unit::{Unit, by_unit};
 use super::{Cost, Operator, Storage, VjpCall, expect_f32, expect_float, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Dispatch, Lowering, Shader};
 use crate::graph::Var;
-use crate::shader;
 use crate::shape::{Shape, TensorType};
-
-/// A shader for each of the ways in which a thread takes channels: [`Unit`].
-macro_rules! by_unit {
-    ($file:literal) => {
-        [
-            shader!($file, with "common/index.wgsl", with "norm/unit_one.wgsl"),
-            shader!($file, with "common/index.wgsl", with "norm/unit_four_channels.wgsl"),
-            shader!($file, with "common/index.wgsl", with "norm/unit_four_groups.wgsl"),
-        ]
-    };
-}
 
 const STATS_PARTIAL: [Shader; 3] = by_unit!("norm/group_stats_partial.wgsl");
 const STATS: [Shader; 3] = by_unit!("norm/group_stats.wgsl");
@@ -47,14 +36,6 @@ enum Over {
     Layer,
     /// Each of so many groups of consecutive channels of each sample.
     Group(usize),
-}
-
-/// What a thread takes at once; indexes the shaders.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
-    One,
-    FourChannels,
-    FourGroups,
 }
 
 /// A tensor as batches × rows × groups × width; a group spans the rows and the width.
@@ -97,8 +78,8 @@ impl Over {
 impl Extents {
     fn unit(&self) -> Unit {
         match (self.groups, self.width) {
-            (_, width) if width.is_multiple_of(4) => Unit::FourChannels,
-            (groups, 1) if groups.is_multiple_of(4) => Unit::FourGroups,
+            (_, width) if width.is_multiple_of(4) => Unit::FourAlong,
+            (groups, 1) if groups.is_multiple_of(4) => Unit::FourAcross,
             _ => Unit::One,
         }
     }
@@ -107,8 +88,8 @@ impl Extents {
     fn units(&self) -> (usize, usize) {
         match self.unit() {
             Unit::One => (self.groups, self.width),
-            Unit::FourChannels => (self.groups, self.width / 4),
-            Unit::FourGroups => (self.groups / 4, 1),
+            Unit::FourAlong => (self.groups, self.width / 4),
+            Unit::FourAcross => (self.groups / 4, 1),
         }
     }
 

@@ -73,6 +73,7 @@ mod tile;
 mod transform;
 mod turn_about;
 mod unary;
+mod unit;
 mod upsample;
 mod vectors;
 mod winograd;

@@ -2,6 +2,7 @@
 //! the logarithm of the length.
 
 use super::operand::{Operands, Place};
+use super::unit::{Unit, by_unit};
 use super::{Cost, Operator, Storage, VjpCall, expect_f32, operands};
 use crate::error::{Mismatch, Result};
 use crate::exec::{BufferRef, Lowering, Shader};
@@ -9,7 +10,7 @@ use crate::graph::Var;
 use crate::shader;
 use crate::shape::{Shape, TensorType};
 
-const SUM: Shader = shader!("reduce/sum.wgsl", with "common/index.wgsl");
+const SUM: [Shader; 3] = by_unit!("reduce/sum.wgsl");
 
 const COLUMN_SUM: Shader = shader!("reduce/column_sum.wgsl");
 
@@ -28,7 +29,7 @@ pub(super) fn column_sum(
     dispatch.threads(columns.div_ceil(4))
 }
 
-/// The longest run of elements one thread adds up where splitting gives other threads work; up to the second where
+/// The longest run of units of memory one thread adds up where splitting gives other threads work; up to the second where
 /// that saves a third dispatch.
 const CHUNK: usize = 128;
 const LONG_CHUNK: usize = 512;
@@ -102,19 +103,21 @@ fn stages(
     lowering: &mut Lowering<'_>,
     mut from: BufferRef,
     output: BufferRef,
-    [outer, mut length, inner]: [usize; 3],
+    [outer, mut length, columns]: [usize; 3],
     scale: f32,
     norm: bool,
 ) -> Result<()> {
     let lanes = lowering.target().lanes();
     let (mut square, mut first) = (norm, true);
     loop {
+        let (unit, [units, inner]) = Unit::of_axis(length, columns);
+        length = units;
         let run = if (CHUNK * CHUNK..LONG_CHUNK * LONG_CHUNK).contains(&length) { length.isqrt() + 1 } else { CHUNK };
         let end = length <= if first { CHUNK } else { LONG_CHUNK };
         let chunks = if end { 1 } else { length.div_ceil(run) };
-        let to = if end { output } else { lowering.scratch(outer * chunks * inner) };
+        let to = if end { output } else { lowering.scratch(outer * chunks * columns) };
         let chunk = length.div_ceil(chunks);
-        let dispatch = lowering.dispatch(&SUM).define("WG", lanes).bind("x", from).bind("y", to);
+        let dispatch = lowering.dispatch(&SUM[unit as usize]).define("WG", lanes).bind("x", from).bind("y", to);
         let dispatch = dispatch.define("SQUARE", square).define("ROOT", norm && end);
         let dispatch = dispatch.param("outer", outer).param("length", length).param("inner", inner);
         let dispatch = dispatch.param("chunks", chunks).param("chunk", chunk);

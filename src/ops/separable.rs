@@ -4,7 +4,7 @@
 
 use super::{Cost, Operator, VjpCall, image_extents, operands, within_count};
 use crate::error::{Mismatch, Result};
-use crate::exec::{BufferRef, Lowering, Shader};
+use crate::exec::{AdapterClass, BufferRef, Lowering, Shader};
 use crate::graph::{TensorData, Var};
 use crate::shader;
 use crate::shape::TensorType;
@@ -14,6 +14,18 @@ const SEPARABLE: [Shader; 2] = [
     shader!("pool/separable.wgsl", with "common/index.wgsl", with "common/f32x1.wgsl"),
     shader!("pool/separable.wgsl", with "common/index.wgsl", with "common/f32x4.wgsl"),
 ];
+
+/// The same where each position reads few others: their weights lie with the positions, and loops over them end with constants.
+const FEW: [Shader; 2] = [
+    shader!("pool/separable_few.wgsl", with "common/index.wgsl", with "common/f32x1.wgsl"),
+    shader!("pool/separable_few.wgsl", with "common/index.wgsl", with "common/f32x4.wgsl"),
+];
+
+/// The most that few are, along an axis and in a rectangle,
+const FEW_TAPS: usize = 6;
+const FEW_OF_RECTANGLE: usize = 16;
+/// and the most loads of a thread that takes several channels of a position.
+const FEW_LOADS: usize = 16;
 
 /// The largest kernel, stride and result.
 const MAX_EXTENT: usize = super::extents::MAX_IMAGE_EXTENT;
@@ -136,7 +148,11 @@ impl Map {
                     false => (((2 * i + 1) * from).saturating_sub(to), 2 * to),
                 };
                 let (first, part) = (above / below, (above % below) as f64 / below as f64);
-                if first + 1 >= from { (from - 1, vec![1.0]) } else { (first, vec![(1.0 - part) as f32, part as f32]) }
+                match () {
+                    () if first + 1 >= from => (from - 1, vec![1.0]),
+                    () if part == 0.0 => (first, vec![1.0]),
+                    () => (first, vec![(1.0 - part) as f32, part as f32]),
+                }
             }
         }
     }
@@ -179,7 +195,32 @@ fn emit(
     [n, h, w, c]: [usize; 4],
     [rows, columns]: [&Taps; 2],
 ) -> Result<()> {
-    let lanes = lowering.target().lanes();
+    let target = lowering.target();
+    let (lanes, software) = (target.lanes(), target.class == AdapterClass::Software);
+    let by = if c.is_multiple_of(4) { 4 } else { 1 };
+    let (c, pixels) = (c / by, n * rows.len() * columns.len());
+    let (tall, wide) = (longest(rows), longest(columns));
+    let few = tall.max(wide) <= FEW_TAPS && tall * wide <= FEW_OF_RECTANGLE;
+    // GPUs would rather have more threads.
+    let several = |k: &usize| software && c.is_multiple_of(*k) && k * tall * wide <= FEW_LOADS;
+    let k = if few { [4, 2].into_iter().find(several).unwrap_or(1) } else { 1 };
+    let (bands, weights) = if few { (weighted_bands(rows, columns), None) } else { listed_bands(rows, columns) };
+    let bands = lowering.constant(TensorData::u32([bands.len()], &bands).expect("as long as itself"));
+    let weights = weights.map(|w| lowering.constant(TensorData::f32([w.len()], &w).expect("as long as itself")));
+    let dispatch = lowering.dispatch(if few { &FEW[by / 4] } else { &SEPARABLE[by / 4] });
+    let dispatch = match weights {
+        None => {
+            dispatch.define("K", k).define("ROWS", tall).define("COLUMNS", wide).define("BAND", band(tall.max(wide)))
+        }
+        Some(weights) => dispatch.bind("weights", weights),
+    };
+    let dispatch = dispatch.define("WG", lanes).bind("x", from).bind("bands", bands).bind("y", to);
+    let dispatch = dispatch.param("total", pixels * c / k).param("h", h).param("w", w).param("c", c);
+    dispatch.param("out_h", rows.len()).param("out_w", columns.len()).threads(pixels * c / k)
+}
+
+/// For each row, then for each column: the first that it reads, where its weights begin in the list that comes with them, how many.
+fn listed_bands(rows: &Taps, columns: &Taps) -> (Vec<u32>, Option<Vec<f32>>) {
     let mut bands: Vec<u32> = Vec::new();
     let mut weights: Vec<f32> = Vec::new();
     for taps in [rows, columns] {
@@ -195,14 +236,25 @@ fn emit(
     }
     // A buffer is never empty.
     weights.push(0.0);
-    let bands = lowering.constant(TensorData::u32([bands.len()], &bands).expect("as long as itself"));
-    let weights = lowering.constant(TensorData::f32([weights.len()], &weights).expect("as long as itself"));
-    let by = if c.is_multiple_of(4) { 4 } else { 1 };
-    let (c, total) = (c / by, n * rows.len() * columns.len() * c / by);
-    let dispatch = lowering.dispatch(&SEPARABLE[by / 4]).define("WG", lanes).define("CHANNELS_A_THREAD", by);
-    let dispatch = dispatch.bind("x", from).bind("bands", bands).bind("weights", weights).bind("y", to);
-    let dispatch = dispatch.param("total", total).param("h", h).param("w", w).param("c", c);
-    dispatch.param("out_h", rows.len()).param("out_w", columns.len()).threads(total)
+    (bands, Some(weights))
+}
+
+/// How many vectors of four words a position takes that reads so many: two words and the weights.
+fn band(longest: usize) -> usize {
+    if longest <= 2 { 1 } else { 2 }
+}
+
+/// For each row, then for each column: the first that it reads, how many, and their weights, by the [`band`].
+fn weighted_bands(rows: &Taps, columns: &Taps) -> Vec<u32> {
+    let words = 4 * band(longest(rows).max(longest(columns)));
+    let mut bands = Vec::new();
+    for (first, own) in rows.iter().chain(columns) {
+        let end = bands.len() + words;
+        bands.extend([*first as u32, own.len() as u32]);
+        bands.extend(own.iter().map(|weight| weight.to_bits()));
+        bands.resize(end, 0);
+    }
+    bands
 }
 
 /// A map, or its adjoint from images of the result's size to ones of `adjoint_to` rows and columns.

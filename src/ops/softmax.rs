@@ -2,6 +2,7 @@
 
 use super::extreme::largest_stages;
 use super::reduce::{around, reduced, sum_stages};
+use super::unit::{Unit, by_unit};
 use super::{Cost, Operator, VjpCall};
 use crate::error::{Mismatch, Result};
 use crate::exec::{Lowering, Shader};
@@ -9,7 +10,7 @@ use crate::graph::Var;
 use crate::shader;
 use crate::shape::TensorType;
 
-const SOFTMAX: Shader = shader!("reduce/softmax.wgsl", with "common/index.wgsl");
+const SOFTMAX: [Shader; 3] = by_unit!("reduce/softmax.wgsl");
 const SOFTMAX_PART: Shader = shader!("reduce/softmax_part.wgsl", with "common/index.wgsl");
 const SOFTMAX_APPLY: Shader = shader!("reduce/softmax_apply.wgsl", with "common/index.wgsl");
 
@@ -65,7 +66,8 @@ impl Operator for Softmax {
             let dispatch = dispatch.param("total", rows * length).param("length", length).param("inner", inner);
             return dispatch.threads(rows * length);
         }
-        let dispatch = lowering.dispatch(&SOFTMAX).define("WG", lanes).define("LOG", self.log);
+        let (unit, [length, inner]) = Unit::of_axis(length, inner);
+        let dispatch = lowering.dispatch(&SOFTMAX[unit as usize]).define("WG", lanes).define("LOG", self.log);
         let dispatch = dispatch.bind("x", x.buffer).bind("y", y).param("outer", outer).param("length", length);
         dispatch.param("inner", inner).threads(outer * inner)
     }

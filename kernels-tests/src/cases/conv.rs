@@ -47,7 +47,7 @@ fn conv2d(row: usize, image: [usize; 4], [kh, kw]: [usize; 2], co: usize, attrib
 fn dense() -> Vec<Case> {
     let mut cases = Vec::new();
     // Drivers take long to compile these kernels, so a shape comes with one epilogue, and all three are met in turn.
-    let table: [Row; 21] = [
+    let table: [Row; 25] = [
         ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
         ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),
         ([2, 6, 7, 4], [3, 3], 8, [1, 1, 1]),
@@ -70,11 +70,16 @@ fn dense() -> Vec<Case> {
         ([2, 5, 3, 4], [3, 3], 8, [1, 2, 1]),
         ([2, 9, 10, 8], [3, 3], 8, [1, 0, 1]),
         ([2, 17, 15, 64], [3, 3], 64, [1, 1, 1]),
+        // A photo's few channels in rows of whole vectors of four elements, which lanes begin at each place of.
+        ([1, 7, 32, 3], [7, 7], 20, [2, 3, 1]),
+        ([2, 4, 16, 3], [3, 5], 8, [1, 2, 1]),
+        ([1, 6, 8, 2], [3, 3], 8, [1, 1, 1]),
+        ([2, 3, 16, 1], [3, 3], 4, [2, 1, 1]),
     ];
     for (row, (image, kernel, co, [stride, padding, dilation])) in table.into_iter().enumerate() {
         let case = conv2d(row, image, kernel, co, [stride, padding, dilation, 1]);
         // Vectors and single elements, all three passes, and a photo's three channels.
-        cases.push(if [2, 3, 7].contains(&row) { case.as_every_variant() } else { case });
+        cases.push(if [2, 3, 7, 21].contains(&row) { case.as_every_variant() } else { case });
     }
     // Strides and dilations too wide for the tiled kernels.
     let wide: [Row; 6] = [

@@ -1,8 +1,11 @@
-// How the kernels of groups see a tensor: a unit of memory is one channel.
+// How kernels that reduce groups of elements see a tensor: a unit of memory is one element.
 alias Channels = f32;
 alias Stat = f32;
 const PER_UNIT: f32 = 1.0;
 fn fold(v: Channels) -> Stat {
+    return v;
+}
+fn fold_max(v: Channels) -> Stat {
     return v;
 }
 fn one_of(v: Channels) -> Stat {
