@@ -31,6 +31,9 @@ fn a_step_of_an_optimiser_is_one_dispatch() {
     r.average_parameters(0.9).unwrap();
     let program = lower(&r, &[loss], &Target::webgpu_defaults());
     assert_eq!(shaders(&program), ["optim/average.wgsl", "optim/adam.wgsl"], "{}", program.dump());
+    // What the one costs is what the three would.
+    let step = program.steps.iter().find(|s| program.kernels[s.kernel].shader == "optim/adam.wgsl").unwrap();
+    assert_eq!(program.node(step.node).unwrap().cost.bytes, 7 * 4 * (15 + 7 + 132));
     // Averages, parameters, two moments; gradients.
     assert_eq!(program.regions.len(), 5);
     for region in &program.regions {

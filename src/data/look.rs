@@ -252,12 +252,14 @@ impl Look {
         let ambient = 0.4 * luminance(Vec3::from_slice(&self.sky) + Vec3::from_slice(&self.ground));
         // Automatic exposure compensates skin's own lightness only in part.
         let albedo = luminance(Vec3::from_slice(&self.skin_palm));
-        let wanted = 0.27 * (albedo / 0.35).sqrt() * 2f32.powf(0.35 * rng.normal());
+        let wanted = 0.27 * (albedo / 0.35).sqrt() * 2f32.powf(0.45 * rng.normal());
         let exposure = wanted / (albedo * (lamps + ambient)).max(1e-3);
-        self.grade = [exposure, rng.range(0.82, 1.2), rng.range(0.65, 1.1), rng.range(0.0, 0.7)];
+        // Colour tells little of a hand's shape, and cameras disagree about it: from none at all to gaudy.
+        let saturation = if rng.chance(0.1) { 0.0 } else { rng.range(0.4, 1.5) };
+        self.grade = [exposure, rng.range(0.75, 1.3), saturation, rng.range(0.0, 0.7)];
         // The background is lit by the same lamps.
-        let gains = Vec3::ONE + 0.07 * Vec3::new(rng.normal(), 0.4 * rng.normal(), rng.normal());
-        self.balance = row(gains, rng.range(0.85, 1.2));
+        let gains = Vec3::ONE + 0.10 * Vec3::new(rng.normal(), 0.4 * rng.normal(), rng.normal());
+        self.balance = row(gains, rng.range(0.8, 1.3));
         let light = lamps + ambient;
         for wall in [&mut self.wall_a, &mut self.wall_b, &mut self.wall_c] {
             wall[..3].iter_mut().for_each(|x| *x *= light);

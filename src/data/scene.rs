@@ -256,8 +256,8 @@ fn mixed_rotation(rng: &mut Rng) -> Quat {
 fn draw_arm(rng: &mut Rng) -> Arm {
     let sleeve_ring = if rng.chance(0.55) { 4 + rng.below(Arm::RINGS - 5) } else { Arm::RINGS + 2 };
     Arm {
-        flexion: (0.25 * rng.normal()).clamp(-0.7, 0.7),
-        deviation: (0.12 * rng.normal()).clamp(-0.3, 0.3),
+        flexion: (0.45 * rng.normal()).clamp(-1.1, 1.1),
+        deviation: (0.2 * rng.normal()).clamp(-0.5, 0.5),
         thickness: rng.range(0.85, 1.12),
         sleeve_ring,
         sleeve_mm: rng.range(2.5, 10.0),

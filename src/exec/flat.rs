@@ -10,6 +10,7 @@ use super::plan::{Plan, lifetimes};
 use super::program::{BufferRef, Program, Step};
 use super::target::Target;
 use super::texel::LARGEST_IMAGE_BYTES;
+use crate::graph::NodeId;
 
 /// Tensors in one buffer begin at multiples of this: what any device can bind or read as an image from there on.
 pub const PLACE_ALIGNMENT: u64 = 256;
@@ -52,9 +53,10 @@ impl Program {
         let mut pass = Pass::new(&self, limit);
         self.steps.iter().for_each(|step| pass.step(step));
         pass.close(pass.open.len());
-        let Pass { steps, flats, regions, .. } = pass;
+        let Pass { steps, flats, regions, joined, .. } = pass;
         let regions = regions.into_iter().filter(|region| region.members.len() > 1).collect();
         (self.steps, self.flats, self.regions) = (steps, flats, regions);
+        self.move_costs(&joined);
         for step in &mut self.steps {
             let flat = step.buffers.iter().find_map(|buffer| match buffer {
                 BufferRef::Flat(i) => Some(&self.flats[*i as usize]),
@@ -71,6 +73,18 @@ impl Program {
         self.temps = lifetimes(&self.steps, &self.flats, &self.outputs, &bytes);
         self.plan = Plan::of(&self);
         self
+    }
+
+    /// Counts what nodes cost that have no step left where their steps went: with the second node of each pair.
+    fn move_costs(&mut self, joined: &[(NodeId, NodeId)]) {
+        let running: HashSet<NodeId> = self.steps.iter().map(|step| step.node).collect();
+        let at: HashMap<NodeId, usize> = self.nodes.iter().enumerate().map(|(i, node)| (node.id, i)).collect();
+        for (gone, first) in joined.iter().filter(|(gone, _)| !running.contains(gone)) {
+            if let (Some(&gone), Some(&first)) = (at.get(gone), at.get(first)) {
+                let cost = std::mem::take(&mut self.nodes[gone].cost);
+                self.nodes[first].cost = self.nodes[first].cost.plus(cost);
+            }
+        }
     }
 }
 
@@ -123,6 +137,8 @@ struct Pass<'p> {
     regions: Vec<Region>,
     /// In which region a buffer is, and as which member.
     places: HashMap<BufferRef, (usize, usize)>,
+    /// A node of which a step was joined, and the node of the first step it was joined with.
+    joined: Vec<(NodeId, NodeId)>,
 }
 
 impl<'p> Pass<'p> {
@@ -136,6 +152,7 @@ impl<'p> Pass<'p> {
             flats: Vec::new(),
             regions: Vec::new(),
             places: HashMap::new(),
+            joined: Vec::new(),
         }
     }
 
@@ -240,6 +257,7 @@ impl<'p> Pass<'p> {
         let groups: Vec<Group<'_>> = self.open.drain(..n).collect();
         for Group { members, .. } in groups {
             let mut step = members[0].clone();
+            self.joined.extend(members[1..].iter().map(|member| (member.node, step.node)));
             if members.len() > 1 {
                 for &i in members[0].elementwise.iter().flat_map(|at| &at.bindings) {
                     let tensors: Vec<BufferRef> = members.iter().map(|member| member.buffers[i]).collect();

@@ -79,7 +79,7 @@ pub struct NodeInfo {
     pub buffer: BufferRef,
     /// Set where it is only a part of what is there.
     pub piece: Option<Piece>,
-    /// What it costs.
+    /// What it costs. Where its steps were joined with those of other nodes, the first of these has the costs of all.
     pub cost: Cost,
     /// Which variant computes it, if it had several.
     pub choice: Option<Choice>,
@@ -209,10 +209,7 @@ impl Program {
 
     /// Total arithmetic and traffic of all nodes.
     pub fn cost(&self) -> Cost {
-        self.nodes.iter().fold(Cost::default(), |sum, n| Cost {
-            flops: sum.flops.saturating_add(n.cost.flops),
-            bytes: sum.bytes.saturating_add(n.cost.bytes),
-        })
+        self.nodes.iter().fold(Cost::default(), |sum, n| sum.plus(n.cost))
     }
 
     /// Every dispatch (`=` marks what it writes, `*=` over an operand, `~` what it reads as an image, `[]` what is a part of a buffer) with its

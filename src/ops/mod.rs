@@ -253,6 +253,13 @@ pub struct Cost {
     pub bytes: u64,
 }
 
+impl Cost {
+    /// The cost of both.
+    pub(crate) fn plus(self, other: Cost) -> Cost {
+        Cost { flops: self.flops.saturating_add(other.flops), bytes: self.bytes.saturating_add(other.bytes) }
+    }
+}
+
 /// Fails unless there are `N` operands.
 pub(crate) fn operands<'a, const N: usize>(inputs: &[&'a TensorType]) -> Result<[&'a TensorType; N], Mismatch> {
     inputs.try_into().map_err(|_| Mismatch::new("operands", N, inputs.len()))
