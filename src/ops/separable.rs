@@ -148,10 +148,10 @@ impl Map {
                     false => (((2 * i + 1) * from).saturating_sub(to), 2 * to),
                 };
                 let (first, part) = (above / below, (above % below) as f64 / below as f64);
-                match () {
-                    () if first + 1 >= from => (from - 1, vec![1.0]),
-                    () if part == 0.0 => (first, vec![1.0]),
-                    () => (first, vec![(1.0 - part) as f32, part as f32]),
+                if first + 1 >= from || part == 0.0 {
+                    (first.min(from - 1), vec![1.0])
+                } else {
+                    (first, vec![(1.0 - part) as f32, part as f32])
                 }
             }
         }
@@ -204,15 +204,14 @@ fn emit(
     // GPUs would rather have more threads.
     let several = |k: &usize| software && c.is_multiple_of(*k) && k * tall * wide <= FEW_LOADS;
     let k = if few { [4, 2].into_iter().find(several).unwrap_or(1) } else { 1 };
-    let (bands, weights) = if few { (weighted_bands(rows, columns), None) } else { listed_bands(rows, columns) };
+    let (bands, weights) = if few { (weighted_bands(rows, columns), vec![]) } else { listed_bands(rows, columns) };
     let bands = lowering.constant(TensorData::u32([bands.len()], &bands).expect("as long as itself"));
-    let weights = weights.map(|w| lowering.constant(TensorData::f32([w.len()], &w).expect("as long as itself")));
-    let dispatch = lowering.dispatch(if few { &FEW[by / 4] } else { &SEPARABLE[by / 4] });
-    let dispatch = match weights {
-        None => {
-            dispatch.define("K", k).define("ROWS", tall).define("COLUMNS", wide).define("BAND", band(tall.max(wide)))
-        }
-        Some(weights) => dispatch.bind("weights", weights),
+    let dispatch = if few {
+        let dispatch = lowering.dispatch(&FEW[by / 4]).define("K", k).define("BAND", band(tall.max(wide)));
+        dispatch.define("ROWS", tall).define("COLUMNS", wide)
+    } else {
+        let weights = lowering.constant(TensorData::f32([weights.len()], &weights).expect("as long as itself"));
+        lowering.dispatch(&SEPARABLE[by / 4]).bind("weights", weights)
     };
     let dispatch = dispatch.define("WG", lanes).bind("x", from).bind("bands", bands).bind("y", to);
     let dispatch = dispatch.param("total", pixels * c / k).param("h", h).param("w", w).param("c", c);
@@ -220,7 +219,7 @@ fn emit(
 }
 
 /// For each row, then for each column: the first that it reads, where its weights begin in the list that comes with them, how many.
-fn listed_bands(rows: &Taps, columns: &Taps) -> (Vec<u32>, Option<Vec<f32>>) {
+fn listed_bands(rows: &Taps, columns: &Taps) -> (Vec<u32>, Vec<f32>) {
     let mut bands: Vec<u32> = Vec::new();
     let mut weights: Vec<f32> = Vec::new();
     for taps in [rows, columns] {
@@ -236,7 +235,7 @@ fn listed_bands(rows: &Taps, columns: &Taps) -> (Vec<u32>, Option<Vec<f32>>) {
     }
     // A buffer is never empty.
     weights.push(0.0);
-    (bands, Some(weights))
+    (bands, weights)
 }
 
 /// How many vectors of four words a position takes that reads so many: two words and the weights.
