@@ -344,7 +344,7 @@ impl Operator for WeightGradient {
         if !self.0.is_tiled(&e) {
             return grouped::weight_gradient(lowering, &self.0, &e, x.buffer, gy.buffer);
         }
-        let lanes = WeightLanes::all(lowering.target(), &e);
+        let lanes = WeightLanes::all(lowering.target(), &self.0, &e);
         let extent = workgroup_tile::weight_gradient_extent(&e).stored(lowering, [x.buffer, gy.buffer]);
         let ways = ways(lowering.target(), lanes, extent, true);
         let methods = methods(lowering.target(), (ways, WeightLanes::MULTIPLICATION), &self.0, &e, [e.h, e.w]);

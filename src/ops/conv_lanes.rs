@@ -22,6 +22,8 @@ const INPUT_GRADIENT: Shader = shader!(
     "conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
 );
 const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+const PHOTO_WEIGHT_GRADIENT: Shader =
+    shader!("conv/conv2d_photo_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
 
 /// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
 /// are unrolled as far.
@@ -177,7 +179,7 @@ impl WeightLanes {
     pub(super) const MULTIPLICATION: f64 = 1.2;
 
     /// The tiles, the expected fastest first: where lanes share, those that do.
-    pub(super) fn all(target: &Target, e: &Extents) -> Vec<WeightLanes> {
+    pub(super) fn all(target: &Target, conv: &Conv2d, e: &Extents) -> Vec<WeightLanes> {
         let vec4 = e.ci.is_multiple_of(4) && e.co.is_multiple_of(4);
         let taps = if e.kw <= UNROLLED_TAPS { e.kw } else { 1 };
         let outputs = if vec4 && taps <= 3 { even_groups(e.co) } else { 1 };
@@ -190,7 +192,8 @@ impl WeightLanes {
         let subgroup = sharing::subgroup(target);
         let shared = subgroup.map(|_| {
             let outputs = if e.co.is_multiple_of(16) { 4 } else { even_groups(e.co) };
-            WeightLanes { outputs, pixels: pixels(if taps > 3 { 2 } else { 4 }), subgroup, ..alone }
+            let four = taps <= 3 || skipped(conv, e, pixels(4)).is_some();
+            WeightLanes { outputs, pixels: pixels(if four { 4 } else { 2 }), subgroup, ..alone }
         });
         let mut all = Vec::new();
         for tile in shared.into_iter().chain([alone]) {
@@ -219,13 +222,20 @@ impl WeightLanes {
         let splits = rows.div_ceil(rows_per_split);
         let numel = e.kh * e.kw * e.ci * e.co;
         let to = if splits == 1 { lowering.output() } else { lowering.scratch(splits * numel) };
-        let dispatch = describe(lowering, &WEIGHT_GRADIENT, conv, e, [p, q]).param("rows_per_split", rows_per_split);
-        let dispatch = sharing::second_operand(dispatch, subgroup)
-            .define("TAPS", taps)
-            .define("QI", qi)
-            .define("OW_TAIL", !e.ow.is_multiple_of(p));
-        let dispatch = dispatch.define("CI_LOADS", e.ci.min(4)).define("CI_TAIL", !e.ci.is_multiple_of(4));
-        let dispatch = dispatch.operand(Place::A, x, e.n * e.h * e.w, e.ci);
+        let dispatch = match skipped(conv, e, p).filter(|_| taps == e.kw) {
+            Some(skipped) => describe(lowering, &PHOTO_WEIGHT_GRADIENT, conv, e, [p, q])
+                .define("CI", e.ci)
+                .define("SKIPPED", skipped)
+                .operand(Place::A, x, e.n * e.h, e.w * e.ci),
+            None => describe(lowering, &WEIGHT_GRADIENT, conv, e, [p, q])
+                .define("TAPS", taps)
+                .define("QI", qi)
+                .define("CI_LOADS", e.ci.min(4))
+                .define("CI_TAIL", !e.ci.is_multiple_of(4))
+                .operand(Place::A, x, e.n * e.h * e.w, e.ci),
+        };
+        let dispatch = dispatch.param("rows_per_split", rows_per_split).define("OW_TAIL", !e.ow.is_multiple_of(p));
+        let dispatch = sharing::second_operand(dispatch, subgroup);
         let dispatch = dispatch.operand(Place::B, gy, e.n * e.oh * e.ow, e.co);
         dispatch.result(to, e.co).threads(tiles * splits)?;
         if splits > 1 {
@@ -265,8 +275,8 @@ fn describe<'s>(
     dispatch.param("pad_y", conv.padding).param("pad_x", conv.padding)
 }
 
-/// Where the forward pass takes a photo's few channels together with the columns of a kernel's row, as lanes' first elements lie alike in
-/// vectors of four then: how many elements of its first vector come before a lane's first.
+/// Where a photo's few channels are taken together with the columns of a kernel's row, as the first elements of every `pixels` pixels lie
+/// alike in vectors of four then: how many elements of the first vector come before those.
 fn skipped(conv: &Conv2d, e: &Extents, pixels: usize) -> Option<usize> {
     let row = e.ci < 4 && conv.dilation == 1 && e.kw * e.ci <= LONGEST_PHOTO_ROW;
     let whole = (e.w * e.ci).is_multiple_of(4) && (pixels * conv.stride * e.ci).is_multiple_of(4);
@@ -315,10 +325,10 @@ mod tests {
         assert!(shared(&Lanes::of_forward(&software, &e)));
         assert!(shared(&Lanes::of_input_gradient(&software, &conv, &e)));
         assert!(shared(&Lanes::of_input_gradient(&software, &Conv2d { stride: 2, ..conv }, &e)));
-        assert_eq!(WeightLanes::all(&software, &e)[0].subgroup, Some(8));
-        assert_eq!(WeightLanes::all(&Target::webgpu_defaults(), &e)[0].subgroup, None);
+        assert_eq!(WeightLanes::all(&software, &conv, &e)[0].subgroup, Some(8));
+        assert_eq!(WeightLanes::all(&Target::webgpu_defaults(), &conv, &e)[0].subgroup, None);
         // A load of b fills four pixels a group.
-        assert!(WeightLanes::all(&software, &e).iter().all(|tile| tile.pixels <= 4));
+        assert!(WeightLanes::all(&software, &conv, &e).iter().all(|tile| tile.pixels <= 4));
         assert!(!shared(&Lanes::of_forward(&Target { subgroup: None, ..software }, &e)));
         assert!(!shared(&Lanes::of_forward(&Target::webgpu_defaults(), &e)), "a GPU has workgroup memory");
     }
