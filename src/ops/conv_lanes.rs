@@ -22,8 +22,7 @@ const INPUT_GRADIENT: Shader = shader!(
     "conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
 );
 const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
-const PHOTO_WEIGHT_GRADIENT: Shader =
-    shader!("conv/conv2d_photo_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+const PHOTO_WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_photo_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
 
 /// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
 /// are unrolled as far.
