@@ -48,28 +48,15 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let co = params.co;
-    let channel_tiles = ceil_div(co, 4u * Q);
-    let strips = ceil_div(params.ow, P);
-    let rows = params.n * params.oh;
-
     invocation = (group.y * groups.x + group.x) * WG + lane;
-    let tile = tile_of(channel_tiles);
-    let strip = tile.x;
-    let row = min(strip / strips, rows - 1u);
-    let ox = strip % strips * P;
-    let image = row / params.oh;
-    let oy = row - image * params.oh;
-    let live = strip < rows * strips;
-    // Groups of channels past the end repeat the last one and write nothing.
-    let channel = tile.y * Q * 4u;
-    let last = (co - 1u) / 4u * 4u;
-    let ix = i32(ox * S) - i32(params.pad_x);
+    let strip = strip_of_lane();
+    let channel = strip.channel;
+    let ix = i32(strip.ox * S) - i32(params.pad_x);
 
     for (var ky = 0u; ky < KH; ky++) {
-        let iy = i32(oy * S + ky * D) - i32(params.pad_y);
+        let iy = i32(strip.oy * S + ky * D) - i32(params.pad_y);
         let inside = iy >= 0 && iy < i32(params.h);
-        let base = (i32(image * params.h) + iy) * i32(params.w);
+        let base = (i32(strip.image * params.h) + iy) * i32(params.w);
         for (var c = 0u; c < params.ci; c += 4u) {
             load_columns(0u, 8u, inside, base, ix, c);
             load_columns(8u, 16u, inside, base, ix, c);
@@ -102,12 +89,5 @@ fn main(
         }
     }
 
-    for (var q = 0u; q < Q; q++) {
-        let first = channel + 4u * q;
-        let ending = ending_of(min(first, last), co);
-        for (var p = 0u; p < P; p++) {
-            let left = select(0u, co - min(first, co), live && ox + p < params.ow);
-            write_ended((row * params.ow + ox + p) * co + first, acc[p * Q + q], ending, left);
-        }
-    }
+    write_strip(strip);
 }

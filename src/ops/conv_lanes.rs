@@ -13,16 +13,31 @@ use crate::exec::{BufferRef, Dispatch, Lowering, Shader, Target};
 use crate::shader;
 
 const FORWARD: Shader = shader!(
-    "conv/conv2d_forward.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
+    "conv/conv2d_forward.wgsl",
+    with "conv/conv2d_shape.wgsl",
+    with "conv/output_strip.wgsl",
+    with "conv/tap.wgsl",
+    with "common/ending.wgsl"
 );
 const PHOTO: Shader = shader!(
-    "conv/conv2d_photo.wgsl", with "conv/conv2d_shape.wgsl", with "common/ending.wgsl"
+    "conv/conv2d_photo.wgsl",
+    with "conv/conv2d_shape.wgsl",
+    with "conv/output_strip.wgsl",
+    with "conv/photo_row.wgsl",
+    with "common/ending.wgsl"
 );
 const INPUT_GRADIENT: Shader = shader!(
     "conv/conv2d_input_gradient.wgsl", with "conv/conv2d_shape.wgsl", with "conv/tap.wgsl", with "common/ending.wgsl"
 );
-const WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
-const PHOTO_WEIGHT_GRADIENT: Shader = shader!("conv/conv2d_photo_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl");
+const WEIGHT_GRADIENT: Shader = shader!(
+    "conv/conv2d_weight_gradient.wgsl", with "conv/conv2d_shape.wgsl", with "conv/result_gradient.wgsl"
+);
+const PHOTO_WEIGHT_GRADIENT: Shader = shader!(
+    "conv/conv2d_photo_weight_gradient.wgsl",
+    with "conv/conv2d_shape.wgsl",
+    with "conv/photo_row.wgsl",
+    with "conv/result_gradient.wgsl"
+);
 
 /// The widest kernel whose columns one lane of the weight gradient takes together; the loops over taps in the shaders
 /// are unrolled as far.
