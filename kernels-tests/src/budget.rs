@@ -225,6 +225,7 @@ pub const BUDGETS: &[Budget] = &[
         "sums that cancel, divided by pivots: as many digits are lost as the matrix's condition has",
     ),
     row("batch_norm_train", 16.0, 32.0, 512.0, "two means, a root, a division; the gradient subtracts its own means"),
+    row("batch_norm_train_joined", 16.0, 32.0, 512.0, "the same and a sum, in which half of the result may cancel"),
     row("batch_norm_infer", 8.0, 16.0, 64.0, "a difference, a root, a division"),
     row(
         "instance_norm",

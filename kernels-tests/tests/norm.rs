@@ -48,6 +48,38 @@ fn running_statistics_follow_the_batches() -> Result<()> {
     Ok(())
 }
 
+/// More rows than a loop of a software adapter has turns, of channels so many that their threads alone keep it busy.
+#[test]
+fn sums_over_rows_take_no_longer_loops_than_adapters_have() -> Result<()> {
+    let (rows, channels) = (70_000, 257);
+    let mut rng = Rng::new(3, 9);
+    let mut column = || -> Vec<f32> { (0..rows).map(|_| rng.normal()).collect() };
+    let (a, b) = (column(), column());
+    let r = Recorder::new();
+    let [wide, weights] = ["a", "b"].map(|name| r.input(name, [rows, 1]));
+    let affine = r.input("affine", [2, channels]);
+    let batch = wide.broadcast([rows, channels])?.batch_norm_train(affine, 1e-5, false)?;
+    let layer = wide.broadcast([rows, channels])?.layer_norm(affine, 1e-5)?;
+    let gradients = [batch.y, layer].map(|y| y.mul(weights)?.sum_all()?.backward_to(&[affine]));
+    let [along_rows, of_layer] = gradients.map(|gradients| gradients.map(|g| g.of(affine).expect("asked for")));
+    let mut program = TRUSTED.compile(&r, [batch.statistics, along_rows?, of_layer?])?;
+    let ones = vec![1.0; 2 * channels];
+    let got = program.run([("a", &a[..]), ("b", &b), ("affine", &ones)])?;
+    let data = a.iter().map(|&v| f64::from(v)).collect();
+    let statistics = reference::statistics(&Tensor { dims: vec![rows, 1], data }).data;
+    let normal = |v: f32| (f64::from(v) - statistics[0]) / (statistics[1] + 1e-5).sqrt();
+    let along: f64 = a.iter().zip(&b).map(|(&a, &b)| f64::from(b) * normal(a)).sum();
+    let level: f64 = b.iter().map(|&b| f64::from(b)).sum();
+    let each = |pair: [f64; 2]| pair.into_iter().flat_map(|v| vec![v; channels]).collect::<Vec<f64>>();
+    // Of sums of many terms either sign, an error as large as their magnitudes make it.
+    let tolerance = Tolerance { of_value: 64.0, of_largest: 64.0, absolute: 0.01 };
+    let expected = [each([statistics[0], statistics[1]]), each([along, level]), each([0.0, level])];
+    for (i, expected) in expected.iter().enumerate() {
+        close(got.f32(i), expected, tolerance).unwrap_or_else(|e| panic!("{i}: {e}"));
+    }
+    Ok(())
+}
+
 /// A weight, its state's first value, and both as the reference has them.
 fn weight(dims: [usize; 4]) -> (Vec<f32>, Vec<f32>, Tensor, Vec<f64>) {
     let mut rng = Rng::new(21, 4);

@@ -1,5 +1,5 @@
 // y = (x − mean)·rsqrt(variance + eps)·scale + shift, then ReLU if asked; x is rows × channels, stats is mean then
-// variance, affine is scale then shift. A thread takes one channel (or four) of a block of rows.
+// variance, affine is scale then shift. A thread takes a span of channels (or of four each) of a block of rows.
 struct Params {
     rows: u32,
     channels: u32,
@@ -16,16 +16,26 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
-    if i >= p.blocks * p.channels { return; }
-    let c = i % p.channels;
-    let first = i / p.channels * p.rows_per_block;
+    let threads = p.channels / SPAN;
+    if i >= p.blocks * threads { return; }
+    let start = span_start(i % threads);
+    let first = i / threads * p.rows_per_block;
     let last = min(first + p.rows_per_block, p.rows);
-    let scale = affine[c] * inverseSqrt(stats[p.channels + c] + p.eps);
-    let mean = stats[c];
-    let shift = affine[p.channels + c];
+    var mean: array<Channels, SPAN>;
+    var scale: array<Channels, SPAN>;
+    var shift: array<Channels, SPAN>;
+    for (var k = 0u; k < SPAN; k++) {
+        let c = start + k * RUN;
+        mean[k] = stats[c];
+        scale[k] = affine[c] * inverseSqrt(stats[p.channels + c] + p.eps);
+        shift[k] = affine[p.channels + c];
+    }
     for (var row = first; row < last; row++) {
-        // The mean comes off first: where it is large, so would be the difference of two products.
-        let v = (x[row * p.channels + c] - mean) * scale + shift;
-        y[row * p.channels + c] = select(v, max(v, Channels(0.0)), RELU);
+        let at = row * p.channels + start;
+        for (var k = 0u; k < SPAN; k++) {
+            // The mean comes off first: where it is large, so would be the difference of two products.
+            let v = (x[at + k * RUN] - mean[k]) * scale[k] + shift[k];
+            y[at + k * RUN] = select(v, max(v, Channels(0.0)), RELU);
+        }
     }
 }

@@ -20,30 +20,41 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
-    if i >= p.blocks * p.channels { return; }
-    let c = i % p.channels;
-    let first = i / p.channels * p.rows_per_block;
+    let threads = p.channels / SPAN;
+    if i >= p.blocks * threads { return; }
+    let start = span_start(i % threads);
+    let first = i / threads * p.rows_per_block;
     let last = min(first + p.rows_per_block, p.rows);
-    let mean = stats[c];
-    let inverse = inverseSqrt(stats[p.channels + c] + p.eps);
-    let scale = affine[c];
-    let shift = affine[p.channels + c];
-    var slope = Channels(0.0);
-    var level = Channels(0.0);
-    if TRAIN {
-        slope = sums[c] / f32(p.rows);
-        level = sums[p.channels + c] / f32(p.rows);
+    var mean: array<Channels, SPAN>;
+    var inverse: array<Channels, SPAN>;
+    var scale: array<Channels, SPAN>;
+    var shift: array<Channels, SPAN>;
+    var slope: array<Channels, SPAN>;
+    var level: array<Channels, SPAN>;
+    for (var k = 0u; k < SPAN; k++) {
+        let c = start + k * RUN;
+        mean[k] = stats[c];
+        inverse[k] = inverseSqrt(stats[p.channels + c] + p.eps);
+        scale[k] = affine[c];
+        shift[k] = affine[p.channels + c];
+        if TRAIN {
+            slope[k] = sums[c] / f32(p.rows);
+            level[k] = sums[p.channels + c] / f32(p.rows);
+        }
     }
     for (var row = first; row < last; row++) {
-        let normal = (x[row * p.channels + c] - mean) * inverse;
-        var g = gy[row * p.channels + c];
-        if RELU {
-            g = select(Channels(0.0), g, normal * scale + shift > Channels(0.0));
+        for (var k = 0u; k < SPAN; k++) {
+            let at = row * p.channels + start + k * RUN;
+            let normal = (x[at] - mean[k]) * inverse[k];
+            var g = gy[at];
+            if RELU {
+                g = select(Channels(0.0), g, normal * scale[k] + shift[k] > Channels(0.0));
+            }
+            var value = scale[k] * inverse[k] * (g - level[k] - normal * slope[k]);
+            if ADD {
+                value += addend[at];
+            }
+            gx[at] = value;
         }
-        var value = scale * inverse * (g - level - normal * slope);
-        if ADD {
-            value += addend[row * p.channels + c];
-        }
-        gx[row * p.channels + c] = value;
     }
 }

@@ -17,26 +17,40 @@ struct Params {
 @compute @workgroup_size(WG)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
     let i = flat_index(id, groups);
-    if i >= p.blocks * p.channels { return; }
-    let c = i % p.channels;
-    let block = i / p.channels;
+    let threads = p.channels / SPAN;
+    if i >= p.blocks * threads { return; }
+    let start = span_start(i % threads);
+    let block = i / threads;
     let first = block * p.rows_per_block;
     let last = min(first + p.rows_per_block, p.rows);
-    let mean = stats[c];
-    let inverse = inverseSqrt(stats[p.channels + c] + p.eps);
-    let scale = affine[c];
-    let shift = affine[p.channels + c];
-    var products = Channels(0.0);
-    var sum = Channels(0.0);
-    for (var row = first; row < last; row++) {
-        let normal = (x[row * p.channels + c] - mean) * inverse;
-        var g = gy[row * p.channels + c];
-        if RELU {
-            g = select(Channels(0.0), g, normal * scale + shift > Channels(0.0));
-        }
-        products += g * normal;
-        sum += g;
+    var mean: array<Channels, SPAN>;
+    var inverse: array<Channels, SPAN>;
+    var scale: array<Channels, SPAN>;
+    var shift: array<Channels, SPAN>;
+    for (var k = 0u; k < SPAN; k++) {
+        let c = start + k * RUN;
+        mean[k] = stats[c];
+        inverse[k] = inverseSqrt(stats[p.channels + c] + p.eps);
+        scale[k] = affine[c];
+        shift[k] = affine[p.channels + c];
     }
-    partial[block * 2u * p.channels + c] = products;
-    partial[(block * 2u + 1u) * p.channels + c] = sum;
+    var products: array<Channels, SPAN>;
+    var sum: array<Channels, SPAN>;
+    for (var row = first; row < last; row++) {
+        for (var k = 0u; k < SPAN; k++) {
+            let at = row * p.channels + start + k * RUN;
+            let normal = (x[at] - mean[k]) * inverse[k];
+            var g = gy[at];
+            if RELU {
+                g = select(Channels(0.0), g, normal * scale[k] + shift[k] > Channels(0.0));
+            }
+            products[k] += g * normal;
+            sum[k] += g;
+        }
+    }
+    for (var k = 0u; k < SPAN; k++) {
+        let to = block * 2u * p.channels + start + k * RUN;
+        partial[to] = products[k];
+        partial[to + p.channels] = sum[k];
+    }
 }

@@ -127,12 +127,13 @@ pub(super) fn with_constants(source: &str, module: &Module, constants: &[(&str, 
 /// nothing of themselves but their number along x.
 pub(super) fn coarsened(source: &str, module: &Module, times: u32) -> Option<String> {
     const ONCE: &str = "main_once";
+    // Eight lanes run together: they go through memory in one piece.
+    const RUN: u32 = 8;
+    let piece = RUN * times;
     let [entry] = module.entry_points.as_slice() else { return None };
     let [lanes, 1, 1] = entry.workgroup_size else { return None };
     let known = |argument: &naga::FunctionArgument| match argument.binding {
-        Some(naga::Binding::BuiltIn(BuiltIn::GlobalInvocationId)) => {
-            Some("vec3(first + k * apart, 0u, 0u)".to_string())
-        }
+        Some(naga::Binding::BuiltIn(BuiltIn::GlobalInvocationId)) => Some(format!("vec3(first + k * {RUN}u, 0u, 0u)")),
         Some(naga::Binding::BuiltIn(BuiltIn::NumWorkGroups)) => {
             Some(format!("vec3(groups.x * groups.y * {times}u, 1u, 1u)"))
         }
@@ -159,8 +160,8 @@ pub(super) fn coarsened(source: &str, module: &Module, times: u32) -> Option<Str
     Some(format!(
         "{before}\nfn {ONCE}({arguments}){body}
 {attributes}fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {{
-    let apart = groups.x * groups.y * {lanes}u;
-    let first = id.y * (groups.x * {lanes}u) + id.x;
+    let i = id.y * (groups.x * {lanes}u) + id.x;
+    let first = i / {RUN}u * {piece}u + i % {RUN}u;
     for (var k = 0u; k < {times}u; k++) {{
         {ONCE}({given});
     }}
@@ -279,7 +280,7 @@ fn main(@builtin(num_workgroups) groups: vec3<u32>, @builtin(global_invocation_i
         let text = coarsened(&text, &module(&text), 4).expect("invocations that do not talk");
         let entry = &module(&text).entry_points[0];
         assert_eq!((entry.name.as_str(), entry.workgroup_size), ("main", [64, 1, 1]));
-        let call = "main_once(vec3(groups.x * groups.y * 4u, 1u, 1u), vec3(first + k * apart, 0u, 0u));";
+        let call = "main_once(vec3(groups.x * groups.y * 4u, 1u, 1u), vec3(first + k * 8u, 0u, 0u));";
         assert!(text.contains(call) && text.contains("fn main_once( groups: vec3<u32>,  id: vec3<u32>)"), "{text}");
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::detach::vjp_of_formula;
 use super::reduce::column_sum;
-use super::{Comparison, Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands};
+use super::{Comparison, Cost, Ending, Operator, Storage, VjpCall, expect_f32, operands, span, splits};
 use crate::error::{Mismatch, Result};
 use crate::exec::{AdapterClass, BufferRef, Lowering, Shader};
 use crate::graph::Var;
@@ -32,7 +32,7 @@ const FOLLOW: Shader = shader!("norm/follow.wgsl", with "common/index.wgsl");
 const ROWS_PER_BLOCK: usize = 16;
 /// Threads a reduction over rows is split over, at least, where there are rows enough.
 const REDUCTION_THREADS: usize = 256;
-/// Rows that a software adapter's threads walk rather than share.
+/// Rows that a software adapter's threads walk rather than share, and take one channel of.
 const SERIAL_ROWS: usize = 1024;
 
 /// How a rows × channels tensor is cut up among threads.
@@ -45,29 +45,39 @@ struct Blocks {
     channels: usize,
     rows_per_block: usize,
     count: usize,
+    /// How many of these channels a thread takes.
+    span: usize,
 }
 
 impl Blocks {
-    fn new(shape: &Shape, rows_per_block: usize) -> Self {
+    /// For a kernel that writes as many rows as it reads.
+    fn new(shape: &Shape, class: AdapterClass) -> Self {
         let (rows, c) = (shape.rows(), shape.channels());
         let wide = usize::from(c % 4 == 0);
         let channels = if wide == 1 { c / 4 } else { c };
-        Blocks { wide, rows, channels, rows_per_block, count: rows.div_ceil(rows_per_block) }
+        let span = if rows > SERIAL_ROWS { span::of(channels, class) } else { 1 };
+        Blocks { wide, rows, channels, rows_per_block: 1, count: rows, span }.with_rows(ROWS_PER_BLOCK)
+    }
+
+    /// The same, cut into blocks of so many rows.
+    fn with_rows(self, rows_per_block: usize) -> Self {
+        Blocks { rows_per_block, count: self.rows.div_ceil(rows_per_block), ..self }
     }
 
     /// For a sum over rows: blocks enough to keep threads busy, long enough to be worth a partial sum.
     fn for_reduction(shape: &Shape, class: AdapterClass) -> Self {
-        let one = Self::new(shape, 1);
+        let blocks = Self::new(shape, class);
         // On a software adapter the dispatch that adds up the blocks takes longer than so many rows.
-        if class == AdapterClass::Software && one.rows <= SERIAL_ROWS {
-            return Self::new(shape, one.rows);
+        if class == AdapterClass::Software && blocks.rows <= SERIAL_ROWS {
+            return blocks.with_rows(blocks.rows);
         }
-        let blocks = (REDUCTION_THREADS / one.channels).clamp(1, one.rows.div_ceil(ROWS_PER_BLOCK));
-        Self::new(shape, one.rows.div_ceil(blocks))
+        let count = (REDUCTION_THREADS * blocks.span / blocks.channels).clamp(1, blocks.count);
+        let count = count.max(blocks.rows.div_ceil(splits::longest(1)));
+        blocks.with_rows(blocks.rows.div_ceil(count))
     }
 
     fn threads(&self) -> usize {
-        self.count * self.channels
+        self.count * self.channels / self.span
     }
 }
 
@@ -76,7 +86,8 @@ macro_rules! dispatch_blocks {
         let lanes = $lowering.target().lanes();
         let dispatch = $lowering.dispatch(&$shaders[$blocks.wide]).define("WG", lanes);
         let dispatch = dispatch.param("rows", $blocks.rows).param("channels", $blocks.channels);
-        dispatch.param("rows_per_block", $blocks.rows_per_block).param("blocks", $blocks.count)
+        let dispatch = dispatch.param("rows_per_block", $blocks.rows_per_block).param("blocks", $blocks.count);
+        span::taking(dispatch, $blocks.span)
     }};
 }
 
@@ -183,7 +194,7 @@ impl Operator for Normalize {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [x, stats, affine] = [0, 1, 2].map(|i| lowering.input(i).buffer);
         let y = lowering.output();
-        let blocks = Blocks::new(&lowering.output_ty().shape, ROWS_PER_BLOCK);
+        let blocks = Blocks::new(&lowering.output_ty().shape, lowering.target().class);
         let dispatch = dispatch_blocks!(lowering, NORMALIZE, blocks).define("RELU", self.relu).param("eps", self.eps);
         let dispatch = dispatch.bind("x", x).bind("stats", stats).bind("affine", affine).bind("y", y);
         dispatch.threads(blocks.threads())
@@ -314,7 +325,7 @@ impl Operator for InputGradient {
         let [gy, x, stats, affine, sums] = [0, 1, 2, 3, 4].map(|i| lowering.input(i).buffer);
         let addend = if self.addend { lowering.input(5).buffer } else { BufferRef::Unused };
         let gx = lowering.output();
-        let blocks = Blocks::new(&lowering.output_ty().shape, ROWS_PER_BLOCK);
+        let blocks = Blocks::new(&lowering.output_ty().shape, lowering.target().class);
         let dispatch = dispatch_blocks!(lowering, GRADIENT, blocks).param("eps", self.normalize.eps);
         let dispatch = dispatch.define("RELU", self.normalize.relu).define("TRAIN", self.normalize.train);
         let dispatch = dispatch.bind("gy", gy).bind("x", x).bind("stats", stats).bind("affine", affine);

@@ -5,9 +5,9 @@
 use super::detach::vjp_of_formula;
 use super::reduce::sum_stages;
 use super::unit::{Unit, by_unit};
-use super::{Cost, Operator, Storage, VjpCall, expect_f32, expect_float, operands};
+use super::{Cost, Operator, Storage, VjpCall, expect_f32, expect_float, operands, span, splits};
 use crate::error::{Mismatch, Result};
-use crate::exec::{Dispatch, Lowering, Shader};
+use crate::exec::{AdapterClass, Dispatch, Lowering, Shader};
 use crate::graph::Var;
 use crate::shape::{Shape, TensorType};
 
@@ -121,18 +121,22 @@ impl Extents {
         rows.div_ceil(ROWS_PER_THREAD)
     }
 
-    /// A dispatch of a kernel that writes a unit of a block of rows.
-    fn dispatch_rows<'s>(&self, lowering: &'s mut Lowering<'_>, shaders: &'s [Shader; 3]) -> Dispatch<'s> {
-        let dispatch = self.dispatch(lowering, shaders).define("ROWS_ALONE", self.rows == 1);
-        let dispatch = dispatch.param("threads", self.row_threads()).param("all_rows", self.batches * self.rows);
-        let dispatch = dispatch.param("rows", self.rows).param("width", self.units().1);
-        dispatch.param("rows_per_block", ROWS_PER_THREAD).param("blocks", self.blocks())
+    /// A dispatch of a kernel whose threads write a span of units of a block of rows, and how many these are.
+    fn dispatch_rows<'s>(&self, lowering: &'s mut Lowering<'_>, shaders: &'s [Shader; 3]) -> (Dispatch<'s>, usize) {
+        let (groups, width) = self.units();
+        let span = self.span(lowering.target().class);
+        let blocks = if self.rows == 1 { self.blocks() } else { self.batches * self.blocks() };
+        let threads = blocks * groups * width / span;
+        let dispatch = span::taking(self.dispatch(lowering, shaders), span).define("ONE_GROUP", self.groups == 1);
+        let dispatch = dispatch.define("ROWS_ALONE", self.rows == 1).param("threads", threads).param("rows", self.rows);
+        let dispatch = dispatch.param("all_rows", self.batches * self.rows).param("width", width);
+        (dispatch.param("rows_per_block", ROWS_PER_THREAD).param("blocks", self.blocks()), threads)
     }
 
-    fn row_threads(&self) -> usize {
+    /// How many units a thread of a kernel that walks rows takes.
+    fn span(&self, class: AdapterClass) -> usize {
         let (groups, width) = self.units();
-        let blocks = if self.rows == 1 { self.blocks() } else { self.batches * self.blocks() };
-        blocks * groups * width
+        span::of(groups * width, class)
     }
 }
 
@@ -247,8 +251,9 @@ impl Operator for Normalize {
     fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let [x, stats, affine] = [0, 1, 2].map(|i| lowering.input(i).buffer);
         let (e, y) = (self.over.extents(lowering.output_ty()).expect("checked by infer"), lowering.output());
-        let dispatch = e.dispatch_rows(lowering, &NORMALIZE).param("eps", self.eps).bind("x", x).bind("stats", stats);
-        dispatch.bind("affine", affine).bind("y", y).threads(e.row_threads())
+        let (dispatch, threads) = e.dispatch_rows(lowering, &NORMALIZE);
+        let dispatch = dispatch.param("eps", self.eps).bind("x", x).bind("stats", stats);
+        dispatch.bind("affine", affine).bind("y", y).threads(threads)
     }
 
     fn cost(&self, inputs: &[&TensorType], output: &TensorType) -> Cost {
@@ -302,9 +307,9 @@ impl Operator for InputGradient {
         if chunks > 1 {
             sum_stages(lowering, partial, sums, [e.batches, chunks, 2 * e.groups])?;
         }
-        let dispatch = e.dispatch_rows(lowering, &GRADIENT).param("eps", self.0.eps).bind("gy", gy).bind("x", x);
-        let dispatch = dispatch.bind("stats", stats).bind("affine", affine).bind("sums", sums);
-        dispatch.bind("gx", gx).threads(e.row_threads())
+        let (dispatch, threads) = e.dispatch_rows(lowering, &GRADIENT);
+        let dispatch = dispatch.param("eps", self.0.eps).bind("gy", gy).bind("x", x).bind("stats", stats);
+        dispatch.bind("affine", affine).bind("sums", sums).bind("gx", gx).threads(threads)
     }
 
     fn cost(&self, _: &[&TensorType], output: &TensorType) -> Cost {
@@ -345,16 +350,19 @@ impl Operator for AffineGradient {
         let e = self.0.over.extents(lowering.input_ty(1)).expect("checked by infer");
         let (groups, width) = e.units();
         let all_rows = e.batches * e.rows;
-        let blocks = (REDUCTION_THREADS / (groups * width)).clamp(1, all_rows.div_ceil(ROWS_PER_BLOCK));
+        let span = e.span(lowering.target().class);
+        let blocks = (REDUCTION_THREADS * span / (groups * width)).clamp(1, all_rows.div_ceil(ROWS_PER_BLOCK));
+        let blocks = blocks.max(all_rows.div_ceil(splits::longest(1)));
         let rows_per_block = all_rows.div_ceil(blocks);
         let blocks = all_rows.div_ceil(rows_per_block);
         let out = lowering.output();
         let pair = 2 * e.channels();
         let partial = if blocks == 1 { out } else { lowering.scratch(pair * blocks) };
-        let dispatch = e.dispatch(lowering, &AFFINE_PARTIAL).param("all_rows", all_rows).param("rows", e.rows);
+        let dispatch = span::taking(e.dispatch(lowering, &AFFINE_PARTIAL), span).define("ONE_GROUP", e.groups == 1);
+        let dispatch = dispatch.param("all_rows", all_rows).param("rows", e.rows);
         let dispatch = dispatch.param("width", width).param("rows_per_block", rows_per_block);
         let dispatch = dispatch.param("blocks", blocks).param("eps", self.0.eps).bind("gy", gy).bind("x", x);
-        dispatch.bind("stats", stats).bind("partial", partial).threads(blocks * groups * width)?;
+        dispatch.bind("stats", stats).bind("partial", partial).threads(blocks * groups * width / span)?;
         if blocks > 1 {
             sum_stages(lowering, partial, out, [1, blocks, pair])?;
         }

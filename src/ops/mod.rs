@@ -66,6 +66,7 @@ mod soft_argmax;
 mod softmax;
 mod solve_spd;
 mod sort;
+mod span;
 mod splits;
 mod spmm;
 mod spmm_values;

@@ -14,7 +14,9 @@ const EPS: f32 = 1e-5;
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     // At least four rows: two normalise to ±1 whatever they are, and a gradient of nothing but rounding is left.
-    let table: [&[usize]; 7] = [&[4, 1], &[7, 3], &[2, 3, 5, 8], &[1, 4, 4, 21], &[3, 5, 4], &[300, 4], &[5, 1, 1, 12]];
+    // The last is long and wide enough for threads that take several channels of a row, in three blocks of its rows.
+    let table: [&[usize]; 8] =
+        [&[4, 1], &[7, 3], &[2, 3, 5, 8], &[1, 4, 4, 21], &[3, 5, 4], &[300, 4], &[5, 1, 1, 12], &[5, 211, 96]];
     for dims in table {
         let channels = dims[dims.len() - 1];
         let affine = || Operand::normal([2, channels]);
@@ -58,7 +60,7 @@ pub fn cases() -> Vec<Case> {
     // The gradients of the two paths meet in one kernel.
     for channels in [3, 8] {
         cases.push(Case::new(
-            "batch_norm_train",
+            "batch_norm_train_joined",
             "plus its input",
             [Operand::normal([3, 7, channels]), Operand::normal([2, channels])],
             |_, x| x[0].batch_norm_train(x[1], EPS, true)?.y.add(x[0]),
@@ -132,7 +134,7 @@ fn groups() -> Vec<Case> {
     let instance = |dims: &'static [usize]| ("instance_norm", dims, Over::Groups(dims[dims.len() - 1]));
     let group = |dims: &'static [usize], groups: usize| ("group_norm", dims, Over::Groups(groups));
     // Groups of three elements or more, or of one, whose gradient is 0 exactly.
-    let table: [(&'static str, &'static [usize], Over); 31] = [
+    let table: [(&'static str, &'static [usize], Over); 36] = [
         layer(&[1]),
         layer(&[5]),
         layer(&[4, 1]),
@@ -145,6 +147,8 @@ fn groups() -> Vec<Case> {
         layer(&[2, 130]),
         layer(&[1, 515]),
         layer(&[3, 1040]),
+        layer(&[11, 64]),
+        layer(&[3, 384]),
         instance(&[1, 1]),
         instance(&[3, 4]),
         instance(&[1, 3, 1]),
@@ -155,6 +159,7 @@ fn groups() -> Vec<Case> {
         instance(&[2, 1, 9, 12]),
         instance(&[1, 300, 4]),
         instance(&[2, 18, 15, 1]),
+        instance(&[2, 19, 64]),
         group(&[1, 3], 1),
         group(&[2, 12], 3),
         group(&[2, 5, 6], 2),
@@ -164,6 +169,8 @@ fn groups() -> Vec<Case> {
         group(&[1, 9, 8], 1),
         group(&[2, 40, 8], 2),
         group(&[1, 300, 6], 2),
+        group(&[2, 11, 96], 4),
+        group(&[9, 128], 2),
     ];
     let mut cases = Vec::new();
     for (op, dims, over) in table {
