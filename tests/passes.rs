@@ -148,9 +148,8 @@ fn endings_of_convolutions_in_tiles() -> Result<()> {
         assert_eq!(sites(&all, pass), 1, "{}", pass.name());
     }
     if Gpu::new()?.target().class == AdapterClass::Software {
-        let chosen =
-            |name: &str| all.nodes.iter().filter_map(|n| n.choice.as_ref()).filter(|c| c.variant == name).count();
-        assert_eq!(chosen("winograd 4x4"), 2);
+        let choices = all.nodes.iter().filter_map(|n| n.choice.as_ref());
+        assert_eq!(choices.filter(|c| c.variant.starts_with("winograd")).count(), 2);
     }
     Ok(())
 }

@@ -65,11 +65,12 @@ fn first_row(strip: u32) -> u32 {
     let nth = min(strip / strips, params.batch * ceil_div(params.k, params.k_per_split) - 1u);
     let part = nth / params.batch;
     product = nth - part * params.batch;
-    y_first = part * params.batch * params.m * params.n;
-    if (!INTERLEAVED) {
+    if (INTERLEAVED) {
+        y_first = part * interleaved_room(params.batch) * params.m * params.n;
+    } else {
         a_first = product * params.m * params.k;
         b_first = product * params.k * params.n;
-        y_first += product * params.m * params.n;
+        y_first = nth * params.m * params.n;
     }
     if (SPLIT) {
         k_first = part * params.k_per_split;

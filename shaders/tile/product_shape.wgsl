@@ -33,5 +33,6 @@ fn result_row(row: u32) -> u32 {
 
 // Where element (row, column) of the result lies, in the part that is the sum `split`.
 fn result_element(split: u32, row: u32, column: u32) -> u32 {
-    return split * params.batch * params.y_rows * params.n + element_of(row, column, params.y_rows, params.n);
+    let matrices = select(params.batch, interleaved_room(params.batch), INTERLEAVED);
+    return split * matrices * params.y_rows * params.n + element_of(row, column, params.y_rows, params.n);
 }

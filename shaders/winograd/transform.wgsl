@@ -1,6 +1,7 @@
-// T·X·Tᵀ of many tiles X of IN×IN, T the OUT×IN matrix that `turned` applies (winograd/*_matrix.wgsl), four channels of a tile a lane.
+// T·X·Tᵀ of many tiles X of IN×IN, T the OUT×IN matrix that `turned` applies (winograd/four, winograd/six), four channels of a tile a lane.
 // Where a tile comes from and goes to is winograd/from_*.wgsl and winograd/to_*.wgsl: pieces of an image, weights, or points, which
-// lie as common/interleaved says. From the prelude: WG lanes a workgroup, IN, OUT.
+// lie as common/interleaved says. From the prelude: WG lanes a workgroup, IN, OUT, and
+// RESULT, the rows and columns of a tile of the result.
 // Loops are cut into calls with constant arguments, which compilers unroll, so that tiles stay in registers.
 struct Params {
     // Tiles of all images, or rows of the weights.
@@ -74,6 +75,10 @@ fn main(
         column(4u);
         column(5u);
     }
+    if (IN > 6u) {
+        column(6u);
+        column(7u);
+    }
     row(0u, live);
     row(1u, live);
     row(2u, live);
@@ -83,5 +88,9 @@ fn main(
     if (OUT > 4u) {
         row(4u, live);
         row(5u, live);
+    }
+    if (OUT > 6u) {
+        row(6u, live);
+        row(7u, live);
     }
 }

@@ -387,12 +387,10 @@ fn methods<L: Copy>(
     e: &Extents,
     extents: [usize; 2],
 ) -> Vec<Method<L>> {
-    let mut methods: Vec<Method<L>> = ways.into_iter().map(Direct).collect();
-    if let Some(tiles) = winograd::Tiles::of(target, conv, e, extents) {
-        let place = if tiles.is_expected(target, e, direct) { 0 } else { methods.len() };
-        methods.insert(place, Winograd(tiles));
-    }
-    methods
+    let tiles = winograd::Tiles::of(target, conv, e, extents);
+    let expected = tiles.first().is_some_and(|tiles| tiles.is_expected(target, e, direct));
+    let (direct, tiles) = (ways.into_iter().map(Direct), tiles.into_iter().map(Winograd));
+    if expected { tiles.chain(direct).collect() } else { direct.chain(tiles).collect() }
 }
 
 impl Conv2d {

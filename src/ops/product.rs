@@ -66,7 +66,17 @@ impl Alone for Lanes {
     }
 }
 
+/// For how many matrices arrays of interleaved ones have room: `interleaved_room` of the shader.
+pub(super) fn room(matrices: usize) -> usize {
+    matrices | 1
+}
+
 impl Product {
+    /// For how many matrices its arrays have room.
+    pub(super) fn room(&self) -> usize {
+        if self.interleaved { room(self.batch) } else { self.batch }
+    }
+
     fn class(&self) -> ShapeClass {
         let kernel = match self.layout {
             Layout::Plain => "product",
@@ -135,13 +145,14 @@ fn emit(lowering: &mut Lowering<'_>, product: Product, way: Way<Lanes>) -> Resul
 impl Lanes {
     fn emit(self, lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
         let Product { layout, batch, interleaved, m, n, k, a, b, y, epilogue } = product;
+        let room = product.room();
         let Lanes { rows: p, groups: q, lanes: split, subgroup } = self;
         let lanes = lowering.target().lanes();
         let tiles = batch * sharing::padded(m.div_ceil(p), subgroup) * n.div_ceil(4 * q);
         let part = |lanes| k.div_ceil(splits::of(lanes, tiles, k.div_ceil(16))).min(LONGEST_SPLIT);
         let k_per_split = split.map_or(k, part).next_multiple_of(4);
         let parts = k.div_ceil(k_per_split);
-        let to = if parts == 1 { y } else { lowering.scratch(parts * batch * m * n) };
+        let to = if parts == 1 { y } else { lowering.scratch(parts * room * m * n) };
         let ([a_rows, a_row], load_a) = match layout {
             Layout::TransposedA => ([k, m], shader!("matmul/a_columns.wgsl")),
             _ => ([m, k], shader!("matmul/a_rows.wgsl")),
@@ -156,12 +167,12 @@ impl Lanes {
         let dispatch = dispatch.define("BATCHED", batch > 1).define("INTERLEAVED", interleaved);
         let dispatch = dispatch.define("SPLIT", parts > 1).define("RELU", relu).include(load_a).include(load_b);
         let dispatch = sharing::second_operand(dispatch, subgroup);
-        let dispatch = dispatch.operand(Place::A, a, batch * a_rows, a_row).operand(Place::B, b, batch * b_rows, b_row);
-        let dispatch = dispatch.result(to, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
+        let dispatch = dispatch.operand(Place::A, a, room * a_rows, a_row).operand(Place::B, b, room * b_rows, b_row);
+        let dispatch = dispatch.result(to, n).optional(Place::C, bias, 1, n).optional(Place::D, addend, room * m, n);
         let dispatch = dispatch.normalized(norm).param("m", m).param("n", n).param("k", k);
         dispatch.param("k_per_split", k_per_split).param("batch", batch).threads(parts * tiles)?;
         if parts > 1 {
-            column_sum(lowering, to, y, parts, batch * m * n)?;
+            column_sum(lowering, to, y, parts, room * m * n)?;
         }
         Ok(())
     }

@@ -274,10 +274,10 @@ impl Tile {
 
     /// Emits a matrix product.
     pub(super) fn product(self, lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
-        let Product { layout, batch, interleaved, m, n, k, a, b, y, epilogue } = product;
+        let Product { layout, interleaved, m, n, k, a, b, y, epilogue, .. } = product;
         let Epilogue { bias, norm, addend, relu } = epilogue;
-        let e = product.extent();
-        let parts = self.parts(lowering, e, batch * m * n, y);
+        let (e, room) = (product.extent(), product.room());
+        let parts = self.parts(lowering, e, room * m * n, y);
         let Parts { to, count, k_per_split, .. } = parts;
         let (of_a, a_rows, a_row) = match layout {
             Layout::TransposedA => (shader!("tile/a_columns.wgsl"), k, m),
@@ -290,10 +290,10 @@ impl Tile {
         let dispatch = self.describe(lowering, &PRODUCT, e, k_per_split, m).define("RELU", relu);
         let dispatch = dispatch.define("INTERLEAVED", interleaved);
         let dispatch = dispatch.include(of_a).include(of_b);
-        let dispatch = dispatch.operand(Place::A, a, batch * a_rows, a_row).operand(Place::B, b, batch * b_rows, b_row);
-        let dispatch = dispatch.optional(Place::C, bias, 1, n).optional(Place::D, addend, batch * m, n);
+        let dispatch = dispatch.operand(Place::A, a, room * a_rows, a_row).operand(Place::B, b, room * b_rows, b_row);
+        let dispatch = dispatch.optional(Place::C, bias, 1, n).optional(Place::D, addend, room * m, n);
         dispatch.normalized(norm).result(to, n).threads(self.threads(e, count))?;
-        finish(lowering, parts, batch * m * n)
+        finish(lowering, parts, room * m * n)
     }
 
     /// Emits the convolution of `x` with `weight`.

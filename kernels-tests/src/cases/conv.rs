@@ -47,7 +47,7 @@ fn conv2d(row: usize, image: [usize; 4], [kh, kw]: [usize; 2], co: usize, attrib
 fn dense() -> Vec<Case> {
     let mut cases = Vec::new();
     // Drivers take long to compile these kernels, so a shape comes with one epilogue, and all three are met in turn.
-    let table: [Row; 25] = [
+    let table: [Row; 26] = [
         ([1, 1, 1, 1], [1, 1], 1, [1, 0, 1]),
         ([1, 5, 5, 3], [3, 3], 4, [1, 1, 1]),
         ([2, 6, 7, 4], [3, 3], 8, [1, 1, 1]),
@@ -75,6 +75,8 @@ fn dense() -> Vec<Case> {
         ([2, 4, 16, 3], [3, 5], 8, [1, 2, 1]),
         ([1, 6, 8, 2], [3, 3], 8, [1, 1, 1]),
         ([2, 3, 16, 1], [3, 3], 4, [2, 1, 1]),
+        // Where Winograd's larger tiles are expected to be fastest.
+        ([2, 24, 12, 32], [3, 3], 32, [1, 1, 1]),
     ];
     for (row, (image, kernel, co, [stride, padding, dilation])) in table.into_iter().enumerate() {
         let case = conv2d(row, image, kernel, co, [stride, padding, dilation, 1]);

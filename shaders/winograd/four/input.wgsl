@@ -1,4 +1,4 @@
-// Bᵀ, of the input's tiles (Lavin and Gray 2016, §4.3).
+// Bᵀ, of the input's tiles (Lavin and Gray 2016, §4.3): the points 0, ±1, ±2 and infinity.
 fn turned(d: array<vec4<f32>, 6>) -> array<vec4<f32>, 6> {
     let even1 = d[4] - 4.0 * d[2];
     let odd1 = d[3] - 4.0 * d[1];
