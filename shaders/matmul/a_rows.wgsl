@@ -12,7 +12,7 @@ fn row_at(row: u32, p: u32) -> u32 {
 
 fn load_a(row: u32, first: u32, rows: u32, k: u32) {
     for (var p = 0u; p < rows; p++) {
-        let v = a4(element(a_first, min(row_at(row, first + p), params.m - 1u), k, params.k));
+        let v = a4(element(a_first, min(row_at(row, first + p), params.m - 1u), k, params.k + A_GAP));
         if (K_TAIL) {
             from_a[p] = first_of_four(v, params.k - k);
         } else {

@@ -2,7 +2,7 @@
 
 // Vector i of the tile that begins at an inner index and a column.
 fn b_vector(i: u32, place: vec3<u32>) -> vec4<f32> {
-    let v = b4(element(b_first, min(place.y + i, params.n - 1u), place.x, params.k));
+    let v = b4(element(b_first, min(place.y + i, params.n - 1u), place.x, params.k + B_GAP));
     if (K_TAIL) {
         return first_of_four(v, params.k - place.x);
     }

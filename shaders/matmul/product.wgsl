@@ -3,7 +3,7 @@
 // products one after the other, with INTERLEAVED the matrices beside each other (common/interleaved). With SPLIT,
 // y is a stack of partial sums, one for every `k_per_split` inner indices, to be added up by reduce/column_sum.
 // A lane owns P rows and Q groups of four columns, in registers. From the prelude: WG lanes a workgroup, K_LOADS = min(k, 4),
-// K_TAIL = (k % 4 != 0).
+// K_TAIL = (k % 4 != 0), and A_GAP and B_GAP elements behind each row of a factor that products go along.
 struct Params {
     m: u32,
     n: u32,

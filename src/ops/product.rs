@@ -4,8 +4,10 @@ use std::fmt;
 
 use super::operand::{Epilogue, Operands, Place};
 use super::reduce::column_sum;
+use super::slab::Slab;
 use super::workgroup_tile::{Alone, Way, ways};
 use super::{sharing, splits};
+use crate::DType;
 use crate::error::Result;
 use crate::exec::{BufferRef, Lowering, Shader, ShapeClass, Target};
 use crate::shader;
@@ -122,6 +124,31 @@ impl Product {
     }
 }
 
+/// A factor's rows, which products go along, and the elements between one and the next: where rows are a multiple of 2 KiB long, a copy
+/// with a line of the cache between them. The many rows that a subgroup goes along share the few lines that a cache next to a core has
+/// for them otherwise.
+fn moved_apart(
+    lowering: &mut Lowering<'_>,
+    factor: BufferRef,
+    [rows, row]: [usize; 2],
+    uses: usize,
+) -> Result<(BufferRef, usize)> {
+    /// Elements of a line, and rows that there are before some are lost.
+    const LINE: usize = 16;
+    const ROWS: usize = 16;
+    // How often an element is multiplied where a copy was measured to be worth it.
+    let worth = [(1024, 128), (512, 256)].iter().any(|&(length, least)| row.is_multiple_of(length) && uses >= least);
+    if !worth || rows < ROWS || lowering.stored(factor) != DType::F32 {
+        return Ok((factor, 0));
+    }
+    let stride = row + LINE;
+    let copy = lowering.scratch(rows * stride);
+    let (lead, x_first, y_first) = (0, 0, 0);
+    let slab = Slab { rows, columns: row, lead, width: row, x_first, x_stride: row, y_first, y_stride: stride };
+    slab.lower(lowering, factor, copy)?;
+    Ok((copy, LINE))
+}
+
 /// Emits a product.
 pub(super) fn product(lowering: &mut Lowering<'_>, product: Product) -> Result<()> {
     let ways = product.ways(lowering);
@@ -161,9 +188,20 @@ impl Lanes {
             Layout::TransposedB => ([n, k], shader!("matmul/b_columns.wgsl")),
             _ => ([k, n], shader!("matmul/b_rows.wgsl")),
         };
+        let (mut a, mut b) = ((a, 0), (b, 0));
+        if batch == 1 && subgroup.is_some() {
+            if layout != Layout::TransposedA {
+                a = moved_apart(lowering, a.0, [m, k], n)?;
+            }
+            if layout == Layout::TransposedB {
+                b = moved_apart(lowering, b.0, [n, k], m)?;
+            }
+        }
+        let ((a, a_gap), (b, b_gap)) = (a, b);
         let Epilogue { bias, norm, addend, relu } = epilogue;
         let dispatch = lowering.dispatch(&PRODUCT).define("WG", lanes).define("P", p).define("Q", q);
         let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));
+        let dispatch = dispatch.define("A_GAP", a_gap).define("B_GAP", b_gap);
         let dispatch = dispatch.define("BATCHED", batch > 1).define("INTERLEAVED", interleaved);
         let dispatch = dispatch.define("SPLIT", parts > 1).define("RELU", relu).include(load_a).include(load_b);
         let dispatch = sharing::second_operand(dispatch, subgroup);

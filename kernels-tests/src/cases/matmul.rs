@@ -6,7 +6,7 @@ use crate::reference::{Tensor, matmul as reference};
 /// The family's cases.
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
-    let table: [(&[usize], usize); 10] = [
+    let table: [(&[usize], usize); 12] = [
         (&[1, 1], 1),
         (&[1, 7], 5),
         (&[5, 1], 3),
@@ -17,6 +17,9 @@ pub fn cases() -> Vec<Case> {
         (&[16, 64], 1),
         (&[65, 36], 40),
         (&[4, 130], 12),
+        // Rows so long, and multiplied so often, that software multiplies a copy of them: of the left side, and of the gradient's right one.
+        (&[40, 512], 256),
+        (&[256, 16], 512),
     ];
     for (row, (dims, n)) in table.into_iter().enumerate() {
         let k = dims[dims.len() - 1];
