@@ -1,4 +1,4 @@
-// Tiles that begin at every RESULTth pixel of a, moved up and left by the padding; zeros around the image.
+// Tiles of a that begin RESULT pixels apart, moved up and left by the padding; zeros around the image.
 fn load(i: u32, j: u32) -> vec4<f32> {
     // Above and left of the image this wraps round, to beyond its extents.
     let y = RESULT * tile_y + i - params.pad;

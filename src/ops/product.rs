@@ -138,10 +138,11 @@ fn moved_apart(
     const ROWS: usize = 16;
     // How often an element is multiplied where a copy was measured to be worth it.
     let worth = [(1024, 128), (512, 256)].iter().any(|&(length, least)| row.is_multiple_of(length) && uses >= least);
-    if !worth || rows < ROWS || lowering.stored(factor) != DType::F32 {
+    let stride = row + LINE;
+    let fits = 4 * (rows * stride) as u64 <= lowering.target().max_binding_bytes;
+    if !worth || !fits || rows < ROWS || lowering.stored(factor) != DType::F32 {
         return Ok((factor, 0));
     }
-    let stride = row + LINE;
     let copy = lowering.scratch(rows * stride);
     let (lead, x_first, y_first) = (0, 0, 0);
     let slab = Slab { rows, columns: row, lead, width: row, x_first, x_stride: row, y_first, y_stride: stride };
@@ -188,16 +189,16 @@ impl Lanes {
             Layout::TransposedB => ([n, k], shader!("matmul/b_columns.wgsl")),
             _ => ([k, n], shader!("matmul/b_rows.wgsl")),
         };
-        let (mut a, mut b) = ((a, 0), (b, 0));
-        if batch == 1 && subgroup.is_some() {
-            if layout != Layout::TransposedA {
-                a = moved_apart(lowering, a.0, [m, k], n)?;
-            }
-            if layout == Layout::TransposedB {
-                b = moved_apart(lowering, b.0, [n, k], m)?;
-            }
-        }
-        let ((a, a_gap), (b, b_gap)) = (a, b);
+        // Products go along rows of a factor that is stored with the inner index last.
+        let along = |inner_last: bool| inner_last && batch == 1 && subgroup.is_some();
+        let (a, a_gap) = match along(layout != Layout::TransposedA) {
+            true => moved_apart(lowering, a, [m, k], n)?,
+            false => (a, 0),
+        };
+        let (b, b_gap) = match along(layout == Layout::TransposedB) {
+            true => moved_apart(lowering, b, [n, k], m)?,
+            false => (b, 0),
+        };
         let Epilogue { bias, norm, addend, relu } = epilogue;
         let dispatch = lowering.dispatch(&PRODUCT).define("WG", lanes).define("P", p).define("Q", q);
         let dispatch = dispatch.define("K_LOADS", k.min(4)).define("K_TAIL", !k.is_multiple_of(4));

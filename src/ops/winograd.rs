@@ -92,10 +92,6 @@ impl Tiles {
             (most <= target.max_binding_bytes).then_some(tiles)
         };
         let mut sizes: Vec<Tiles> = [&FOUR, &SIX].into_iter().filter_map(of_size).collect();
-        if let Ok(v) = std::env::var("KN_W") {
-            sizes.sort_by_key(|t| t.filtering.result.to_string() != v);
-            return sizes;
-        }
         sizes.sort_by(|a, b| a.estimate(e).total_cmp(&b.estimate(e)));
         sizes
     }
@@ -136,9 +132,10 @@ impl Tiles {
     /// Whether it is expected to be faster than the direct kernels of a pass, which take `direct` for a multiplication. Where nothing was
     /// measured it is only offered.
     pub(super) fn is_expected(&self, target: &Target, e: &Extents, direct: f64) -> bool {
-        let multiplications = (e.n * e.oh * e.ow * WEIGHTS * WEIGHTS * e.ci * e.co) as f64;
+        let pixels = (e.n * e.oh * e.ow) as f64;
+        let multiplications = pixels * (WEIGHTS * WEIGHTS) as f64 * e.ci as f64 * e.co as f64;
         let measured = target.class == AdapterClass::Software && target.images > 0;
-        measured && std::env::var("KN_W").is_ok() || measured && self.estimate(e) < direct * multiplications
+        measured && self.estimate(e) < direct * multiplications
     }
 
     /// Emits the convolution of `x` with `weight`.
