@@ -1,4 +1,4 @@
-// T·X·Tᵀ of many tiles X of IN×IN, T the OUT×IN matrix that `turned` applies (winograd/four, winograd/six), four channels of a tile a lane.
+// T·X·Tᵀ of many tiles X of IN×IN, T the OUT×IN matrix that `turned` applies (winograd/*4.wgsl, winograd/*6.wgsl), four channels of a tile a lane.
 // Where a tile comes from and goes to is winograd/from_*.wgsl and winograd/to_*.wgsl: pieces of an image, weights, or points, which
 // lie as common/interleaved says. From the prelude: WG lanes a workgroup, IN, OUT, and
 // RESULT, the rows and columns of a tile of the result.

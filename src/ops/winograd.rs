@@ -37,20 +37,20 @@ struct Filtering {
 
 const FOUR: Filtering = Filtering {
     result: 4,
-    of_input: shader!("winograd/four/input.wgsl"),
-    of_weight: shader!("winograd/four/weight.wgsl"),
-    to_result: shader!("winograd/four/result.wgsl"),
-    of_result: shader!("winograd/four/result_adjoint.wgsl"),
-    to_weight: shader!("winograd/four/weight_adjoint.wgsl"),
+    of_input: shader!("winograd/input4.wgsl"),
+    of_weight: shader!("winograd/weight4.wgsl"),
+    to_result: shader!("winograd/result4.wgsl"),
+    of_result: shader!("winograd/result_adjoint4.wgsl"),
+    to_weight: shader!("winograd/weight_adjoint4.wgsl"),
 };
 
 const SIX: Filtering = Filtering {
     result: 6,
-    of_input: shader!("winograd/six/input.wgsl"),
-    of_weight: shader!("winograd/six/weight.wgsl"),
-    to_result: shader!("winograd/six/result.wgsl"),
-    of_result: shader!("winograd/six/result_adjoint.wgsl"),
-    to_weight: shader!("winograd/six/weight_adjoint.wgsl"),
+    of_input: shader!("winograd/input6.wgsl"),
+    of_weight: shader!("winograd/weight6.wgsl"),
+    to_result: shader!("winograd/result6.wgsl"),
+    of_result: shader!("winograd/result_adjoint6.wgsl"),
+    to_weight: shader!("winograd/weight_adjoint6.wgsl"),
 };
 
 /// The tiles of a batch of images.
