@@ -347,7 +347,7 @@ fn photos_are_looked_at_again_as_the_options_say() -> Result<()> {
         let out = gpu.compile_with(&r, [uvd], model.states())?.run([("photo", &pixels)])?;
         Ok(out.f32(0).chunks_exact(3).map(|p| (Vec2::from_slice(p) + 1.0) * 64.0).collect())
     };
-    let (wanted, usual) = (uv(0.8)?, uv(0.45)?);
+    let (wanted, usual) = (uv(0.8)?, uv(0.55)?);
     let worst = |a: &[Vec2], b: &[Vec2]| a.iter().zip(b).map(|(a, b)| a.distance(*b)).fold(0.0, f32::max);
     let options = InferOptions { root_depth_mm: Some(500.0), ..InferOptions::default() };
     let found = model.infer(&photo, &options)?;

@@ -25,7 +25,7 @@ const DEFAULT_FIELD_OF_VIEW: f32 = 0.9;
 /// The part of a further look's square that the first look's hand fills, where nobody says otherwise. Of a photo the network is less sure
 /// than of the renders it learned from, and the mean of what a hand may be is smaller than a hand: on the photos that the figures are of
 /// its extent is some 0.75 of the true one, so that the real hand fills as much of this square as rendered ones did in training.
-const FILL_OF_PHOTOS: f32 = 0.45;
+const FILL_OF_PHOTOS: f32 = 0.55;
 
 /// The input of a program that looks again.
 const FILL: &str = "fill";
@@ -51,7 +51,7 @@ pub struct InferOptions {
     /// in doubt draws thin fingers; joints move to where its bones, of their true length, come nearest.
     pub rigged: bool,
     /// Where the network looks again ([`GraphCnnConfig::second_look`]), the part of the square then that the hand as first seen is to fill,
-    /// 0.3 to 1; otherwise 0.45, which suits photos. For renders it is the configuration's. A network that looks once refuses it.
+    /// 0.3 to 1; otherwise 0.55, which suits photos. For renders it is the configuration's. A network that looks once refuses it.
     pub fill: Option<f32>,
 }
 

@@ -26,7 +26,7 @@ pub struct Arguments {
     /// Judge the rigged hand posed on the joints found instead of the network's own mesh, as `infer --rigged`
     #[arg(long)]
     rigged: bool,
-    /// On photos, where the network looks again: the part of the square that the hand is to fill, as `infer --fill` [default: 0.45]
+    /// On photos, where the network looks again: the part of the square that the hand is to fill, as `infer --fill` [default: 0.55]
     #[arg(long, value_name = "PART", requires = "folder")]
     fill: Option<f32>,
     /// PCK curves to write (PNG)

@@ -41,7 +41,7 @@ pub struct Arguments {
     /// Mesh and joints are those of the rigged hand, posed by inverse kinematics on the joints found
     #[arg(long)]
     rigged: bool,
-    /// Where the network looks again at the square around the hand: the part of it that the hand is to fill, 0.3 to 1 [default: 0.45]
+    /// Where the network looks again at the square around the hand: the part of it that the hand is to fill, 0.3 to 1 [default: 0.55]
     #[arg(long, value_name = "PART")]
     fill: Option<f32>,
     #[command(flatten)]
