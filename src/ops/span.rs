@@ -7,7 +7,7 @@ const PART: Shader = shader!("common/span.wgsl");
 
 /// Lanes between a thread's units: `RUN` of the shader.
 const RUN: usize = 8;
-/// Units a thread takes at most: more of what it keeps for each than caches next to the core hold.
+/// Units a thread takes at most, enough for whole rows of 512 channels; more were not tried.
 const MOST: usize = 16;
 
 /// The dispatch of a kernel whose threads take so many units.

@@ -14,7 +14,7 @@ const EPS: f32 = 1e-5;
 pub fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     // At least four rows: two normalise to ±1 whatever they are, and a gradient of nothing but rounding is left.
-    // The last is long and wide enough for threads that take several channels of a row, in three blocks of its rows.
+    // The last is long and wide enough for threads that take several channels of a row, and cuts its rows into blocks, the last a shorter one.
     let table: [&[usize]; 8] =
         [&[4, 1], &[7, 3], &[2, 3, 5, 8], &[1, 4, 4, 21], &[3, 5, 4], &[300, 4], &[5, 1, 1, 12], &[5, 211, 96]];
     for dims in table {
